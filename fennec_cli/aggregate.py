@@ -1,0 +1,136 @@
+"""The fold over all chunks of one answer: chunks in, `CompletionResponse` out. Pure."""
+
+from dataclasses import dataclass, field, fields
+
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
+
+# With several choices the answer as a whole is as good as its worst one.
+_WORST_FIRST: tuple[FinishReason, ...] = ("content_filter", "length", "tool_calls", "stop")
+
+ResponseMetadata = ChunkMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A whole tool call; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers of a request (there is one unless the provider was asked for more)."""
+
+    content: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: FinishReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionResponse:
+    """A whole answer. `finish_reason` is None when the stream ended without one."""
+
+    choices: tuple[Choice, ...]
+    finish_reason: FinishReason | None
+    usage: TokenUsage | None
+    metadata: ResponseMetadata
+
+    @property
+    def content(self) -> str:
+        return self.choices[0].content if self.choices else ""
+
+    @property
+    def reasoning(self) -> str:
+        return self.choices[0].reasoning if self.choices else ""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return self.choices[0].tool_calls if self.choices else ()
+
+
+@dataclass(slots=True)
+class _Open:
+    content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    tool_calls: dict[int, list[str]] = field(default_factory=dict)  # index -> [id, name, fragment, ...]
+    finish_reason: FinishReason | None = None
+
+
+class ResponseAggregator:
+    """Collect the chunks of one answer. `keep_text=False` folds everything but the text, in constant memory."""
+
+    def __init__(self, *, keep_text: bool = True) -> None:
+        self._keep_text = keep_text
+        self._choices: dict[int, _Open] = {}
+        self._usage: TokenUsage | None = None
+        self._metadata = ChunkMetadata()
+
+    def add_chunk(self, chunk: CompletionChunk) -> None:
+        if chunk.content is not None or chunk.reasoning is not None:
+            if self._keep_text:
+                choice = self._choice(chunk.index)
+                if chunk.content:
+                    choice.content.append(chunk.content)
+                if chunk.reasoning:
+                    choice.reasoning.append(chunk.reasoning)
+            elif chunk.index not in self._choices:
+                self._choice(chunk.index)
+        if chunk.tool_call is not None:
+            call = chunk.tool_call
+            parts = self._choice(chunk.index).tool_calls.setdefault(call.index, ["", ""])
+            parts[0] = parts[0] or call.id or ""
+            parts[1] = parts[1] or call.name or ""
+            parts.append(call.arguments)
+        if chunk.finish_reason is not None:
+            self._choice(chunk.index).finish_reason = chunk.finish_reason
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.metadata is not None:
+            self._metadata = merged(self._metadata, chunk.metadata)
+
+    @property
+    def metadata(self) -> ResponseMetadata:
+        return self._metadata
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        return self._usage
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """The worst finish reason of all choices, or None while one is still open."""
+        seen = {choice.finish_reason for choice in self._choices.values()}
+        if not seen or None in seen:
+            return None
+        return next(reason for reason in _WORST_FIRST if reason in seen)
+
+    def finalize(self) -> CompletionResponse:
+        choices = tuple(
+            Choice(
+                content="".join(choice.content),
+                reasoning="".join(choice.reasoning),
+                tool_calls=tuple(
+                    ToolCall(parts[0], parts[1], "".join(parts[2:])) for _, parts in sorted(choice.tool_calls.items())
+                ),
+                finish_reason=choice.finish_reason,
+            )
+            for _, choice in sorted(self._choices.items())
+        )
+        return CompletionResponse(choices, self.finish_reason, self._usage, self._metadata)
+
+    def _choice(self, index: int) -> _Open:
+        try:
+            return self._choices[index]
+        except KeyError:
+            return self._choices.setdefault(index, _Open())
+
+
+def merged(old: ChunkMetadata, new: ChunkMetadata) -> ChunkMetadata:
+    """Return `old` with every field that `new` knows taken from `new`."""
+    known = {f.name: value for f in fields(new) if (value := getattr(new, f.name)) is not None}
+    if not known:
+        return old
+    return ChunkMetadata(**{f.name: known.get(f.name, getattr(old, f.name)) for f in fields(old)})

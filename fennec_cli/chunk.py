@@ -1,0 +1,82 @@
+"""What stages pass to each other: one `CompletionChunk` per piece of an answer.
+
+Two marker chunks carry no data and are compared by identity: `PAUSE` (the wire has nothing more at the moment, so
+whoever writes should flush now) and `TERMINATOR` (the dialect's end marker, seen by the transport only).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Token counts as the provider reports them; `estimated` is true where it reported none."""
+
+    input_tokens: int = 0  # all input, cached included
+    output_tokens: int = 0  # all output, reasoning included
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call; `arguments` is a fragment of JSON text, `id` and `name` come with the first piece."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryNotice:
+    """An attempt failed and another one follows after `wait_s` seconds."""
+
+    attempt: int
+    error_class: str
+    status: int | None
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMetadata:
+    """Facts about the answer; a field that is None says nothing and overrides nothing."""
+
+    provider: str | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    attempts: int | None = None
+    cached: bool | None = None
+    ttft_s: float | None = None
+    total_s: float | None = None
+    cost_usd: float | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionChunk:
+    """One piece of an answer. `index` is the choice it belongs to; None fields say nothing."""
+
+    content: str | None = None
+    role: Role | None = None
+    finish_reason: FinishReason | None = None
+    usage: TokenUsage | None = None
+    metadata: ChunkMetadata | None = None
+    reasoning: str | None = None
+    tool_call: ToolCallDelta | None = None
+    index: int = 0
+    retry: RetryNotice | None = None
+
+
+PAUSE = CompletionChunk()
+TERMINATOR = CompletionChunk()

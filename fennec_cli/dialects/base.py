@@ -1,0 +1,105 @@
+"""What a dialect (a wire format) and a provider (a service that speaks it) are made of. Types only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from fennec_cli.chunk import CompletionChunk
+from fennec_cli.errors import ProviderError
+from fennec_cli.request import CompletionRequest, Sampling
+from fennec_cli.wire import Event
+
+Headers = Mapping[str, str]  # names in lower case
+Framing = Literal["sse", "ndjson"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a named provider is reached and what its configuration adds to every request. Never holds a key."""
+
+    name: str
+    base_url: str
+    api: str = "auto"
+    headers: Headers = field(default_factory=dict)
+    defaults: Sampling = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPCall:
+    """One HTTP request, ready but for the key. `fingerprint` is None for calls that are not completions."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    url: str
+    headers: Headers
+    body: bytes = b""
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that a provider offers. None means that the provider does not say."""
+
+    id: str
+    provider: str
+    context_window: int | None = None
+    max_output: int | None = None
+    capabilities: tuple[str, ...] = ()
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+    deprecated: str | None = None  # the announced day of shutdown, ISO 8601
+    source: str = "provider"
+
+
+class Dialect(Protocol):
+    """A wire format. A plain module satisfies it."""
+
+    FRAMING: Framing
+    PATH: str
+
+    def build_body(self, request: CompletionRequest, sampling: Sampling, /) -> dict[str, Any]:
+        """Return the body of a completion request, without the request's raw `options`."""
+        ...
+
+    def decode(self, event: Event, /) -> list[CompletionChunk]:
+        """Turn one event into chunks; `TERMINATOR` is the dialect's end marker.
+
+        Raises a `ProviderError` for an error that the provider reports inside the stream, `ProtocolError` for an event
+        that is not what the format promises. Unknown events give no chunks.
+        """
+        ...
+
+    def decode_body(self, body: bytes, /) -> list[CompletionChunk]:
+        """Turn an answer that was not streamed into chunks. Raises like `decode`."""
+        ...
+
+
+class ProviderModule(Protocol):
+    """A service. A plain module satisfies it; `providers.PROVIDERS` is the table of them."""
+
+    DEFAULT_BASE_URL: str
+    DEFAULT_MODEL: str | None
+    KEY_VARIABLES: tuple[str, ...]
+
+    def dialect(self, endpoint: Endpoint, request: CompletionRequest, /) -> Dialect:
+        """Choose the wire format for this request."""
+        ...
+
+    def build_request(self, request: CompletionRequest, endpoint: Endpoint, /) -> HTTPCall:
+        """Return the completion request, complete but for the key."""
+        ...
+
+    def authorization(self, key: str, /) -> Headers:
+        """Return the headers that carry `key`."""
+        ...
+
+    def decode_error(self, status: int, headers: Headers, body: bytes, /) -> ProviderError:
+        """Classify a failed answer; never raises, whatever the body is."""
+        ...
+
+    def build_models_request(self, endpoint: Endpoint, /) -> HTTPCall:
+        """Return the request for the list of models."""
+        ...
+
+    def decode_models(self, body: bytes, endpoint: Endpoint, /) -> list[ModelInfo]:
+        """Read the list of models. Raises `ProtocolError` if it is not one."""
+        ...

@@ -1,0 +1,230 @@
+"""The error tree: every failure has one class, one exit status and one rule what to do next.
+
+FennecError
+├── UsageError (2)  ConfigError (3)  InputError (17)  OutputError (18)  InvalidOutput (15)
+├── Truncated (10)  PartialBatch (16)
+└── ProviderError
+    ├── AuthenticationError (4)
+    ├── RequestError (5)
+    │   ├── ModelUnavailable
+    │   └── ContextLengthError
+    ├── RateLimitError (6)
+    │   └── QuotaExhausted
+    ├── NetworkError (7)
+    │   ├── ServerError
+    │   │   └── Overloaded
+    │   └── ProtocolError
+    ├── ProviderTimeout (8)
+    ├── StreamBroken (9)
+    ├── ContentFiltered (11)
+    └── TLSError (20)
+
+The class says what to do: `exit_status`, `retryable`, `trips_breaker`, `falls_back`. The instance says what
+happened: `provider`, `status`, `retry_after` (seconds), `hint`. Stages ask the error; nobody keeps lists of classes.
+"""
+
+from typing import ClassVar
+
+EXIT_STATUS: dict[str, int] = {
+    "ok": 0,
+    "internal": 1,
+    "usage": 2,
+    "config": 3,
+    "auth": 4,
+    "request": 5,
+    "rate_limit": 6,
+    "unavailable": 7,
+    "timeout": 8,
+    "stream_broken": 9,
+    "truncated": 10,
+    "filtered": 11,
+    "budget": 12,
+    "cache_miss": 13,
+    "circuit_open": 14,
+    "invalid_output": 15,
+    "partial_batch": 16,
+    "input": 17,
+    "output": 18,
+    "blocked": 19,
+    "tls": 20,
+    "regression": 21,
+    "integrity": 22,
+}
+
+
+class FennecError(Exception):
+    """Anything that ends a request. `str()` is one line: what failed, where; `hint` says what to do."""
+
+    error_class: ClassVar[str] = "internal"
+    default_retryable: ClassVar[bool] = False
+    trips_breaker: ClassVar[bool] = False
+    falls_back: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        provider: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.provider = provider
+        self.status = status
+        self.retry_after = retry_after
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.request_id = request_id
+        self.attempts = 0
+        self.partial = False
+
+    @property
+    def exit_status(self) -> int:
+        return EXIT_STATUS[self.error_class]
+
+    def line(self) -> str:
+        """One line for stderr, without the program's name: `CLASS: what failed, where; what to do`."""
+        where = f"{self.provider}: " if self.provider else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return " ".join(f"{self.error_class}: {where}{self.message}{hint}".split())
+
+
+class UsageError(FennecError):
+    """Options or arguments that do not fit together."""
+
+    error_class = "usage"
+
+
+class ConfigError(FennecError):
+    """A configuration file, provider name, profile or address that cannot be used."""
+
+    error_class = "config"
+
+
+class InputError(FennecError):
+    """A prompt or a named file that cannot be read as text."""
+
+    error_class = "input"
+
+
+class OutputError(FennecError):
+    """Writing the answer failed, for another reason than a reader that went away."""
+
+    error_class = "output"
+
+
+class InvalidOutput(FennecError):
+    """The answer is complete but not what was asked for (no fenced block, schema not met)."""
+
+    error_class = "invalid_output"
+
+
+class Truncated(FennecError):
+    """The answer ended with finish reason `length`."""
+
+    error_class = "truncated"
+
+
+class PartialBatch(FennecError):
+    """Some rows of a batch failed."""
+
+    error_class = "partial_batch"
+
+
+class ProviderError(FennecError):
+    """A request to a provider failed."""
+
+    error_class = "unavailable"
+
+
+class AuthenticationError(ProviderError):
+    """No key, or a key the provider refuses (401, 403)."""
+
+    error_class = "auth"
+    falls_back = True
+
+
+class RequestError(ProviderError):
+    """The provider refuses the request as it stands (400, 404, 413, 422)."""
+
+    error_class = "request"
+
+
+class ModelUnavailable(RequestError):
+    """The provider does not serve this model to this key."""
+
+    falls_back = True
+
+
+class ContextLengthError(RequestError):
+    """The prompt is longer than the model's context window."""
+
+    falls_back = True
+
+
+class RateLimitError(ProviderError):
+    """The provider asks to slow down (429)."""
+
+    error_class = "rate_limit"
+    default_retryable = True
+    falls_back = True
+
+
+class QuotaExhausted(RateLimitError):
+    """Credit or a spending limit is used up: waiting does not help."""
+
+    default_retryable = False
+
+
+class NetworkError(ProviderError):
+    """No usable answer: DNS, connect, cut connection."""
+
+    default_retryable = True
+    trips_breaker = True
+    falls_back = True
+
+
+class ServerError(NetworkError):
+    """The provider answers with a fault of its own (408, 409, 5xx)."""
+
+
+class Overloaded(ServerError):
+    """The provider says that it is overloaded (503, 529)."""
+
+
+class ProtocolError(NetworkError):
+    """The provider's bytes are not what its protocol promises."""
+
+
+class ProviderTimeout(ProviderError):
+    """A time limit passed before any output."""
+
+    error_class = "timeout"
+    default_retryable = True
+    trips_breaker = True
+    falls_back = True
+
+
+class StreamBroken(ProviderError):
+    """The stream ended without a finish reason after some output was handed on."""
+
+    error_class = "stream_broken"
+    default_retryable = True
+    trips_breaker = True
+
+
+class ContentFiltered(ProviderError):
+    """The provider's content filter refused the request or stopped the answer."""
+
+    error_class = "filtered"
+
+
+class TLSError(ProviderError):
+    """The peer's certificate or protocol version was refused."""
+
+    error_class = "tls"
+    falls_back = True

@@ -1,0 +1,78 @@
+"""What the user asked, in no provider's words, and the stable hash of a request."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from fennec_cli.chunk import Role
+
+# Fields of an outgoing body that never change the answer's text (`reliability.md` section 5: a deny-list, so that a
+# field nobody thought of changes the fingerprint).
+NOT_IN_FINGERPRINT = frozenset(
+    {"stream", "stream_options", "store", "background", "metadata", "user", "safety_identifier", "service_tier"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. None leaves the choice to the provider."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One prompt with everything that may shape its answer.
+
+    `model` is the provider's own model id, without the provider's name. `options` are sent to the provider as they
+    are and win over everything else. `deadline` is a moment of the monotonic clock, in seconds.
+    """
+
+    messages: tuple[Message, ...]
+    model: str
+    sampling: Sampling = Sampling()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = True
+    deadline: float | None = None
+
+    @classmethod
+    def from_text(cls, prompt: str, *, model: str, system: str | None = None, **fields: Any) -> "CompletionRequest":
+        """Build the request for a single prompt, with an optional system prompt before it."""
+        head = (Message("system", system),) if system is not None else ()
+        return cls(messages=(*head, Message("user", prompt)), model=model, **fields)
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate how many tokens `text` is: a quarter of its UTF-8 bytes, at least one for a text that is not empty.
+
+    Four bytes a token is what common vocabularies average on English prose; it is an estimate for prices and limits,
+    never reported as a measurement.
+    """
+    return -(-len(text.encode()) // 4)
+
+
+def fingerprint(address: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
+    """Hash every part of an outgoing request that can change the answer: 64 hexadecimal digits.
+
+    `address` is the full URL, `headers` those that select behaviour (organisation, project, beta, version) and never a
+    key. Key order and white space do not matter, everything else does.
+    """
+    relevant = {key: value for key, value in body.items() if key not in NOT_IN_FINGERPRINT}
+    canonical = orjson.dumps([1, address, dict(headers), relevant], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
