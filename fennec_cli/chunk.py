@@ -7,6 +7,8 @@ whoever writes should flush now) and `TERMINATOR` (the dialect's end marker, see
 from dataclasses import dataclass
 from typing import Literal
 
+from fennec_cli.errors import FennecError
+
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -76,6 +78,7 @@ class CompletionChunk:
     tool_call: ToolCallDelta | None = None
     index: int = 0
     retry: RetryNotice | None = None
+    fault: FennecError | None = None  # the answer is complete, but not one to rely on
 
 
 PAUSE = CompletionChunk()

@@ -1,6 +1,5 @@
 """What the user asked, in no provider's words, and the stable hash of a request."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,8 @@ import orjson
 
 from fennec_cli.chunk import Role
 
-# Fields of an outgoing body that never change the answer's text (`reliability.md` section 5: a deny-list, so that a
-# field nobody thought of changes the fingerprint).
+# Fields of an outgoing body that never change the answer's text. A deny-list, so that a
+# field that nobody thought of changes the fingerprint.
 NOT_IN_FINGERPRINT = frozenset(
     {"stream", "stream_options", "store", "background", "metadata", "user", "safety_identifier", "service_tier"}
 )
@@ -73,6 +72,8 @@ def fingerprint(address: str, headers: Mapping[str, str], body: Mapping[str, Any
     `address` is the full URL, `headers` those that select behaviour (organisation, project, beta, version) and never a
     key. Key order and white space do not matter, everything else does.
     """
+    import hashlib
+
     relevant = {key: value for key, value in body.items() if key not in NOT_IN_FINGERPRINT}
     canonical = orjson.dumps([1, address, dict(headers), relevant], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from fennec_cli.chunk import CompletionChunk
-from fennec_cli.errors import ProviderError
+from fennec_cli.errors import FennecError
 from fennec_cli.request import CompletionRequest, Sampling
 from fennec_cli.wire import Event
 
@@ -79,6 +79,8 @@ class ProviderModule(Protocol):
     DEFAULT_BASE_URL: str
     DEFAULT_MODEL: str | None
     KEY_VARIABLES: tuple[str, ...]
+    BASE_URL_VARIABLE: str | None
+    HEADER_VARIABLES: Mapping[str, str]  # environment variable -> header name, lower case
 
     def dialect(self, endpoint: Endpoint, request: CompletionRequest, /) -> Dialect:
         """Choose the wire format for this request."""
@@ -92,7 +94,7 @@ class ProviderModule(Protocol):
         """Return the headers that carry `key`."""
         ...
 
-    def decode_error(self, status: int, headers: Headers, body: bytes, /) -> ProviderError:
+    def decode_error(self, status: int, headers: Headers, body: bytes, /) -> FennecError:
         """Classify a failed answer; never raises, whatever the body is."""
         ...
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fennec_cli.errors import ProtocolError
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -26,3 +28,22 @@ class Decoder(Protocol):
     def close(self) -> list[Event]:
         """Say that no more bytes come; return what the end of the stream completes."""
         ...
+
+
+def check_depth(data: bytes, limit: int = 64) -> None:
+    """Refuse JSON that is nested deeper than `limit`, before a parser meets it. Does not check that it is JSON."""
+    if data.count(b"[") + data.count(b"{") > limit and _depth(data) > limit:
+        raise ProtocolError(f"JSON is nested deeper than {limit} levels")
+
+
+def _depth(data: bytes) -> int:
+    import re
+
+    # Only brackets outside strings are left. A string that never ends counts up to the end of the data: a pattern that
+    # failed there would start again behind every escaped quote, which takes quadratic time.
+    brackets = re.sub(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[^"\[\]{}]++', b"", data, flags=re.DOTALL)
+    depth = deepest = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

@@ -1,0 +1,23 @@
+"""`python -m fennec_cli` and the console script: as little as possible before the command itself."""
+
+import sys
+from typing import NoReturn
+
+from fennec_cli import __version__
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its status."""
+    if sys.argv[1:] == ["--version"]:  # needs no command-line parser
+        sys.stdout.write(f"fennec {__version__}\n")
+        sys.exit(0)
+    from fennec_cli.signals import die_silently
+
+    die_silently()
+    from fennec_cli.cli import run_and_exit
+
+    run_and_exit(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The click group, which loads a command on its first use, and the one error boundary.
+
+An error becomes one line on standard error and an exit status here and nowhere else.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from fennec_cli import __version__, signals
+from fennec_cli.errors import EXIT_STATUS, ConfigError, FennecError, UsageError
+from fennec_cli.output.notes import Notes, wants_color
+from fennec_cli.output.sink import ReaderGone
+
+# name -> module:attribute, one-line help. The help stands here so that `fennec --help` imports no command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
+    "models": ("fennec_cli.commands.models:models", "List models; pull and remove local ones."),
+}
+HOUSEKEEPING: frozenset[str] = frozenset()
+
+
+class LazyGroup(click.Group):
+    """Commands by name; a command's module is imported when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, names in (
+            ("Commands", [name for name in COMMANDS if name not in HOUSEKEEPING]),
+            ("Housekeeping", [name for name in COMMANDS if name in HOUSEKEEPING]),
+        ):
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`fennec COMMAND --help` shows the options of a command.",
+)
+@click.version_option(__version__, message="fennec %(version)s")
+def cli() -> None:
+    """Prompts in on stdin, answers out on stdout, through any language-model provider."""
+
+
+def run_and_exit(arguments: list[str]) -> NoReturn:
+    """Run a command line and end the process: by status, or by the signal that stopped it."""
+    _reserve_closed_descriptors()
+    notes = Notes(color=wants_color(os.environ))
+    try:
+        status = run(arguments)
+    except FennecError as error:
+        notes.error(error)
+        status = error.exit_status
+    except signals.Interrupted as stop:
+        signals.die(stop.number)
+    except ReaderGone:
+        import signal
+
+        signals.die(signal.SIGPIPE)
+    except Exception as error:
+        _report_bug(error, arguments)
+        status = EXIT_STATUS["internal"]
+    _flush()
+    # Nothing is left to do: tearing the interpreter down would take a fifth of a short run.
+    os._exit(status)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit status. Raises `FennecError` for what fails."""
+    if "FENNEC_API_KEY" in os.environ:
+        raise ConfigError(
+            "FENNEC_API_KEY does not exist: a key belongs to one provider",
+            hint="unset it and set the provider's own variable, for example OPENAI_API_KEY",
+        )
+    try:
+        status = cli.main(arguments, prog_name="fennec", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return EXIT_STATUS["usage"]
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "fennec"
+        raise UsageError(error.format_message().rstrip("."), hint=f"see `{command} --help`") from error
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    return status if isinstance(status, int) else 0
+
+
+def _reserve_closed_descriptors() -> None:
+    """Put /dev/null where a standard descriptor is closed, so that no socket gets its number and our output."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
+def _report_bug(error: Exception, arguments: list[str]) -> None:
+    """Say that this is our fault, without anything of the user's: no message, no values."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    name = os.path.basename(place.filename)
+    sys.stderr.write(
+        f"fennec: internal: {type(error).__name__} at {name}:{place.lineno}; this is a bug, please report it"
+        " (the same with -vvv shows where it happened)\n"
+    )
+    if any(argument.startswith("-vvv") for argument in arguments):
+        for frame in traceback.format_tb(error.__traceback__):
+            sys.stderr.write(frame)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                import signal
+
+                signals.die(signal.SIGPIPE)
+            except OSError:
+                os._exit(EXIT_STATUS["output"])

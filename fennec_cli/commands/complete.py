@@ -1,0 +1,103 @@
+"""`fennec complete`: the filter."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from fennec_cli.commands.options import Command, Duration, help_options, option, settings_options
+from fennec_cli.errors import UsageError
+
+EXAMPLES = """\b
+Examples:
+  echo 'Name three colours.' | fennec complete
+  git diff --staged | fennec complete -s 'Write a commit message'
+  fennec complete --ndjson < prompt.txt | jq -rj 'select(.type=="chunk").content // empty'
+"""
+DURATION = Duration()
+DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
+
+
+@click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)
+@click.argument("prompt", required=False)
+@option("-m", "--model", metavar="[PROVIDER/]MODEL", group="Model", daily=True, help="Model id or alias.")
+@option("--provider", metavar="NAME", group="Model", help="Provider to ask.")
+@option("-s", "--system", metavar="TEXT|@FILE", group="Model", daily=True, help="System prompt.")
+@option("--temperature", type=float, group="Model", help="Sampling temperature.")
+@option("--top-p", type=float, group="Model", help="Nucleus sampling.")
+@option("--max-tokens", type=click.IntRange(min=1), group="Model", daily=True, help="Most tokens of the answer.")
+@option("--seed", type=int, group="Model", help="Seed of the sampling.")
+@option("--stop", metavar="TEXT", multiple=True, group="Model", help="Stop at this text (repeatable).")
+@option("--reasoning-effort", metavar="LEVEL", group="Model", help="How much a reasoning model thinks.")
+@option("-O", "--option", metavar="K=V", multiple=True, group="Model",
+        help="Send K to the provider as it is; V is JSON or text (repeatable).")
+@option("--input", "input_format", type=click.Choice(["text", "lines", "nul"]), default="text", group="Input",
+        daily=True, help="What standard input is: one prompt, or one a line, or one up to each NUL.")
+@option("-0", "--nul", is_flag=True, envvar=(), group="Input", help="The same as --input nul.")
+@option("-f", "--file", metavar="PATH", multiple=True, group="Input", daily=True,
+        help="Put this file's text before the prompt (repeatable).")
+@option("--no-stdin", is_flag=True, group="Input", help="Leave standard input alone.")
+@option("--encoding-errors", type=click.Choice(["strict", "replace"]), default="strict", group="Input",
+        help="What to do with bytes that are not UTF-8.")
+@option("--format", "output_format", type=click.Choice(["text", "ndjson", "json"]), default="text", group="Output",
+        help="Text, one event a line, or one object a prompt.")
+@option("--ndjson", is_flag=True, envvar=(), group="Output", daily=True, help="The same as --format ndjson.")
+@option("--json", "as_json", is_flag=True, envvar=(), group="Output", daily=True, help="The same as --format json.")
+@option("-o", "--output", metavar="FILE", group="Output", daily=True,
+        help="Write here instead, whole or not at all.")
+@option("-x", "--extract", is_flag=True, group="Output", daily=True, help="Only the first fenced block.")
+@option("--reasoning", is_flag=True, group="Output", help="Show the model's reasoning too.")
+@option("--atomic", is_flag=True, group="Output", help="Show nothing before the answer is complete.")
+@option("--no-stream", is_flag=True, group="Output", help="Ask for the answer in one piece.")
+@option("--timeout", type=DURATION, group="Time", help="One attempt as a whole.")
+@option("--connect-timeout", type=DURATION, group="Time", help="To connect.")
+@option("--first-token-timeout", type=DURATION, group="Time", help="Until the first event.")
+@option("--idle-timeout", type=DURATION, group="Time", help="Between two pieces of the stream.")
+@option("--deadline", type=DURATION, group="Time", daily=True,
+        help="Everything, from reading standard input on (0: none).")
+@option("--retries", type=click.IntRange(min=0), group="Time", help="Attempts after the first one.")
+@option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
+@option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
+@option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")
+@option("--api-key-file", metavar="PATH", group="Privacy", help="Read the key from here (also /dev/fd/N).")
+@option("-n", "--dry-run", is_flag=True, help="Print the request that would be sent, and send nothing.")
+@option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@option("-v", "--verbose", count=True, daily=True, help="Say what is done (-vvv: the HTTP exchange).")
+@option("--log-file", metavar="FILE", help="Append everything that is said to this file.")
+@option("--no-color", is_flag=True, help="No colour on a terminal.")
+@settings_options
+@help_options
+@click.pass_context
+def complete(ctx: click.Context, **given: Any) -> int:
+    """Complete the prompt on standard input.
+
+    The prompt is PROMPT, a blank line, and standard input, whichever of them there are.
+    """
+    start = time.monotonic()
+    if _asks_for_nothing(given):
+        ctx.meta["short_help"] = True
+        click.echo(ctx.get_help(), err=True)
+        raise UsageError("no prompt", hint="give one as an argument, or pipe a text in")
+    from fennec_cli.completion import CompleteOptions, run_completion
+
+    options = CompleteOptions(**_without_shorthands(given))
+    return run_completion(options, ctx.obj, start=start)
+
+
+def _asks_for_nothing(given: dict[str, Any]) -> bool:
+    terminal = sys.stdin is not None and os.isatty(0)
+    return terminal and not given["prompt"] and not given["file"]
+
+
+def _without_shorthands(given: dict[str, Any]) -> dict[str, Any]:
+    """Fold `-0`, `--ndjson` and `--json` into the options that they stand for."""
+    nul, ndjson, as_json = given.pop("nul"), given.pop("ndjson"), given.pop("as_json")
+    if ndjson and as_json:
+        raise UsageError("--ndjson and --json exclude each other")
+    if nul:
+        given["input_format"] = "nul"
+    if ndjson or as_json:
+        given["output_format"] = "ndjson" if ndjson else "json"
+    return given

@@ -1,0 +1,145 @@
+"""How our options behave: groups in the help, an environment twin for each, defaults from the configuration."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fennec_cli.errors import ConfigError
+
+GENERAL = "General"
+
+
+class Option(click.Option):
+    """An option with a group, an environment twin `FENNEC_<OPTION>`, and a place in the short help or not."""
+
+    def __init__(self, *declarations: Any, group: str = GENERAL, daily: bool = False, **attributes: Any) -> None:
+        self.group = group
+        self.daily = daily
+        super().__init__(*declarations, **attributes)
+        if self.envvar is None and self.name is not None:
+            long = max(self.opts, key=len)
+            self.envvar = "FENNEC_" + long.lstrip("-").upper().replace("-", "_")
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Read the environment; a repeatable option takes a JSON array of texts."""
+        if not self.multiple:
+            return super().value_from_envvar(ctx)
+        raw = self.resolve_envvar_value(ctx)
+        if raw is None:
+            return None
+        import orjson
+
+        try:
+            values = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            values = None
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise click.BadParameter(f"{self.envvar} must be a JSON array of texts", ctx=ctx, param=self)
+        return tuple(values)
+
+
+class Command(click.Command):
+    """A command whose `-h` shows the daily options and whose `--help` shows all of them, in groups."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
+        return None  # both help options are ordinary ones, made by `help_options`
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        short = ctx.meta.get("short_help", False)
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None or (short and not getattr(parameter, "daily", False)):
+                continue
+            groups.setdefault("Options" if short else getattr(parameter, "group", GENERAL), []).append(record)
+        general = groups.pop(GENERAL, None)
+        if general:
+            groups[GENERAL] = general
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Duration(click.ParamType):
+    """A length of time, as seconds."""
+
+    name = "dur"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from fennec_cli.duration import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def option(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Declare an option; see `Option`."""
+    return click.option(*declarations, cls=Option, **attributes)
+
+
+def help_options(command: Any) -> Any:
+    """Add `-h` and `--help`."""
+
+    def show(ctx: click.Context, _parameter: click.Parameter, wanted: bool, *, short: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            ctx.meta["short_help"] = short
+            click.echo(ctx.get_help())
+            ctx.exit()
+
+    common: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True, "allow_from_autoenv": False}
+    command = click.option(
+        "--help",
+        cls=Option,
+        envvar=(),
+        daily=True,
+        help="Show all options.",
+        callback=lambda ctx, parameter, value: show(ctx, parameter, value, short=False),
+        **common,
+    )(command)
+    return click.option(
+        "-h",
+        "short_help",
+        cls=Option,
+        envvar=(),
+        daily=True,
+        help="Show the options of every day.",
+        callback=lambda ctx, parameter, value: show(ctx, parameter, value, short=True),
+        **common,
+    )(command)
+
+
+def settings_options(command: Any) -> Any:
+    """Add `--config` and `--profile`, which load the configuration before any other option looks for its default."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        ctx.meta[f"settings.{parameter.name}"] = value
+        if not ctx.resilient_parsing and {"settings.config", "settings.profile"} <= ctx.meta.keys():
+            ctx.obj = load_settings(ctx.meta["settings.config"], ctx.meta["settings.profile"])
+            ctx.default_map = dict(ctx.obj.commands.get(ctx.command.name or "", {}))
+
+    common: dict[str, Any] = {"is_eager": True, "expose_value": False, "callback": remember}
+    command = option("--profile", metavar="NAME", help="Lay a [profile.NAME] of the configuration over it.", **common)(
+        command
+    )
+    return option("-c", "--config", metavar="FILE", help="Read this configuration file, and trust it.", **common)(
+        command
+    )
+
+
+def load_settings(path: str | None, profile: str | None) -> Any:
+    """Load the configuration for the directory we are in."""
+    from pathlib import Path
+
+    from fennec_cli.config import load_config
+
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"the working directory cannot be used ({error.strerror})") from error
+    return load_config(
+        environ=os.environ, cwd=here, explicit=None if path is None else Path(path), profile=profile or None
+    )

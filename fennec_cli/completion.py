@@ -1,0 +1,305 @@
+"""A run of `fennec complete`: options to prompts, pipeline and writer, and the status that comes of it."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from fennec_cli import prompts, signals
+from fennec_cli.batch import Tally, run_one, run_rows
+from fennec_cli.config import Config, ProviderConfig
+from fennec_cli.errors import PartialBatch, UsageError
+from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
+from fennec_cli.output.notes import Notes, wants_color
+from fennec_cli.output.sink import DescriptorSink, FileSink, Sink
+from fennec_cli.output.text import Answer, TextWriter, Writer
+from fennec_cli.pipeline import PipelineSettings, request_pipeline
+from fennec_cli.prompts import Row
+from fennec_cli.registry import Overrides, ProviderRegistry, Target
+from fennec_cli.request import CompletionRequest, Sampling, estimate_tokens
+
+DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteOptions:
+    """The options of `fennec complete`; durations in seconds."""
+
+    prompt: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: str | None = None
+    option: tuple[str, ...] = ()
+    input_format: str = "text"
+    file: tuple[str, ...] = ()
+    no_stdin: bool = False
+    encoding_errors: str = "strict"
+    output_format: str = "text"
+    output: str | None = None
+    extract: bool = False
+    reasoning: bool = False
+    atomic: bool = False
+    no_stream: bool = False
+    timeout: float | None = None
+    connect_timeout: float | None = None
+    first_token_timeout: float | None = None
+    idle_timeout: float | None = None
+    deadline: float | None = None
+    retries: int | None = None
+    allow_truncated: bool = False
+    allow_filtered: bool = False
+    usage: bool = False
+    api_key_file: str | None = None
+    dry_run: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    log_file: str | None = None
+    no_color: bool = False
+
+
+def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
+    """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
+    notes = _notes(options, config)
+    registry = ProviderRegistry(config, overrides=_overrides(options), trace=lambda line: notes.say(3, line))
+    target = registry.choose(options.model or config.model, options.provider)
+    notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
+    run = _Run(options, config, registry, target, notes, start)
+    sink = _sink(options)
+    signals.install()
+    try:
+        return run.dry(sink) if options.dry_run else run.go(sink)
+    finally:
+        sink.discard()
+        registry.close()
+
+
+class _Run:
+    """Everything one invocation has decided."""
+
+    def __init__(
+        self,
+        options: CompleteOptions,
+        config: Config,
+        registry: ProviderRegistry,
+        target: Target,
+        notes: Notes,
+        start: float,
+    ) -> None:
+        self._options, self._config, self._registry, self._target = options, config, registry, target
+        self._notes = notes
+        self._raw_options = raw_options(options.option)
+        given = options.deadline if options.deadline is not None else config.deadline
+        self._deadline = start + given if given else None
+        self._each_s = DEFAULT_DEADLINE_S if given is None else None
+        self._replace = options.encoding_errors == "replace"
+        self._system = prompts.system_text(options.system, replace=self._replace)
+        self._head = [prompts.read_file(path, replace=self._replace) for path in options.file]
+        if options.prompt:
+            self._head.insert(0, options.prompt)
+
+    def go(self, sink: Sink) -> int:
+        options = self._options
+        writer = self._writer(sink)
+        stage = request_pipeline(
+            self._registry.get_provider(self._target.provider, self._target.model), self._pipeline_settings()
+        )
+        if options.input_format == "text":
+            answer = run_one(self._single(), stage, self._request, writer)
+            self._say_usage(answer)
+            error = answer.error
+            if error is not None:
+                self._notes.error(error)
+        else:
+            tally = run_rows(self._rows(), stage, self._request, writer, self._notes)
+            error = tally.verdict()
+            if isinstance(error, PartialBatch):
+                self._notes.error(error)
+            self._say_total(tally)
+        if error is None or isinstance(error, PartialBatch):
+            sink.commit()
+        return error.exit_status if error else 0
+
+    def dry(self, sink: Sink) -> int:
+        """Print each request as it would be sent, with an estimate of tokens and cost."""
+        provider = self._registry.get_provider(self._target.provider, self._target.model)
+        rows = [self._single()] if self._options.input_format == "text" else self._rows()
+        for row in rows:
+            if row.fault is not None:
+                raise row.fault
+            call = provider.preview(self._request(row))
+            prompt = (self._system or "") + row.prompt
+            preview = {
+                "id": row.id,
+                "method": call.method,
+                "url": call.url,
+                "headers": dict(call.headers),
+                "body": orjson.loads(call.body),
+                "fingerprint": call.fingerprint,
+                "estimate": self._estimate(prompt),
+            }
+            sink.write(orjson.dumps(preview, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sink.commit()
+        return 0
+
+    def _estimate(self, prompt: str) -> dict[str, Any]:
+        tokens_in, tokens_out = estimate_tokens(prompt), self._options.max_tokens
+        price = self._settings.prices.get(self._target.model)
+        cost = None
+        if price is not None:
+            cost = (tokens_in * price.input + (tokens_out or 0) * price.output) / 1e6
+        return {"input_tokens": tokens_in, "max_output_tokens": tokens_out, "cost_usd": cost}
+
+    @property
+    def _settings(self) -> ProviderConfig:
+        name = self._target.provider
+        return self._config.providers.get(name) or ProviderConfig(name=name, type=name)
+
+    def _single(self) -> Row:
+        data = None
+        if self._reads_stdin:
+            data = prompts.read_all(0, self._deadline)
+        return prompts.single_row(self._head, data, replace=self._replace)
+
+    def _rows(self) -> Iterator[Row]:
+        if not self._reads_stdin:
+            raise UsageError(f"--input {self._options.input_format} needs standard input", hint="drop --no-stdin")
+        lines = self._options.input_format == "lines"
+        records = prompts.read_records(0, b"\n" if lines else b"\0", self._deadline)
+        return prompts.rows(records, self._head, lines=lines, replace=self._replace)
+
+    @property
+    def _reads_stdin(self) -> bool:
+        return not self._options.no_stdin and not os.isatty(0)
+
+    def _request(self, row: Row) -> CompletionRequest:
+        options = self._options
+        deadline = self._deadline
+        if self._each_s is not None:
+            deadline = time.monotonic() + self._each_s
+        return CompletionRequest.from_text(
+            row.prompt,
+            model=self._target.model,
+            system=self._system,
+            sampling=Sampling(
+                temperature=options.temperature,
+                top_p=options.top_p,
+                max_tokens=options.max_tokens,
+                seed=options.seed,
+                stop=options.stop,
+                reasoning_effort=options.reasoning_effort,
+            ),
+            options=self._raw_options,
+            stream=not options.no_stream,
+            deadline=deadline,
+        )
+
+    def _pipeline_settings(self) -> PipelineSettings:
+        options, retry = self._options, self._settings.retry
+        if options.retries is not None:
+            retry = replace(retry, max_attempts=options.retries + 1)
+        return PipelineSettings(
+            retry=retry,
+            atomic=options.atomic or options.extract or options.output is not None or options.output_format == "json",
+            shows_reasoning=options.reasoning,
+            extract=options.extract,
+            allow_truncated=options.allow_truncated,
+            allow_filtered=options.allow_filtered,
+            prices=self._settings.prices,
+        )
+
+    def _writer(self, sink: Sink) -> Writer:
+        options = self._options
+        if options.output_format == "ndjson":
+            return EventWriter(sink, reasoning=options.reasoning)
+        if options.output_format == "json":
+            return ObjectWriter(sink, reasoning=options.reasoning)
+        if self._raw_options.get("n", 1) != 1:
+            raise UsageError("text output shows one choice", hint="use --ndjson or --json with -O n=…")
+        end = {"text": b"", "lines": b"\n", "nul": b"\0"}[options.input_format]
+        terminal = options.output is None and os.isatty(1)
+        return TextWriter(
+            sink, end=end, final_newline=terminal, reasoning=DescriptorSink(2) if options.reasoning else None
+        )
+
+    def _say_usage(self, answer: Answer) -> None:
+        if self._options.usage and answer.error is None:
+            self._notes.usage(usage_line(answer))
+
+    def _say_total(self, tally: Tally) -> None:
+        if self._options.usage:
+            fields = usage_fields(tally.usage)
+            cost = "unknown cost" if tally.cost_usd is None else f"${tally.cost_usd:.6f}"
+            self._notes.usage(
+                f"usage: {tally.rows} rows, {fields['input_tokens']} tokens in,"
+                f" {fields['output_tokens']} tokens out, {cost}"
+            )
+
+
+def usage_line(answer: Answer) -> str:
+    """One line: tokens, cost, time to first token, tokens per second of the stream."""
+    fields, metadata = usage_fields(answer.usage), answer.metadata
+    parts = [f"{fields['input_tokens']} tokens in", f"{fields['output_tokens']} tokens out"]
+    if fields["estimated"]:
+        parts.append("estimated")
+    parts.append("unknown cost" if metadata.cost_usd is None else f"${metadata.cost_usd:.6f}")
+    if metadata.ttft_s is not None:
+        parts.append(f"TTFT {metadata.ttft_s:.3f} s")
+        streaming_s = (metadata.total_s or 0.0) - metadata.ttft_s
+        if streaming_s > 0 and fields["output_tokens"] > 1:
+            parts.append(f"{(fields['output_tokens'] - 1) / streaming_s:.1f} tokens/s")
+    return "usage: " + ", ".join(parts)
+
+
+def raw_options(pairs: tuple[str, ...]) -> Mapping[str, Any]:
+    """Read `K=V` pairs; V is JSON where it parses, else text. Raises `UsageError`."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"-O takes K=V, not {key or pair!r}")
+        try:
+            options[key] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            options[key] = value
+    return options
+
+
+def _overrides(options: CompleteOptions) -> Overrides:
+    return Overrides(
+        timeout=options.timeout,
+        connect_timeout=options.connect_timeout,
+        first_token_timeout=options.first_token_timeout,
+        idle_timeout=options.idle_timeout,
+        api_key_file=options.api_key_file,
+    )
+
+
+def _notes(options: CompleteOptions, config: Config) -> Notes:
+    notes = Notes(
+        verbosity=options.verbose,
+        quiet=options.quiet,
+        log_file=options.log_file or config.log.file,
+        color=wants_color(os.environ, no_color=options.no_color),
+    )
+    for note in config.notes:
+        notes.warn(note)
+    return notes
+
+
+def _sink(options: CompleteOptions) -> Sink:
+    if options.output is None:
+        import sys
+
+        return DescriptorSink(1, closed=sys.stdout is None)
+    sink = FileSink(options.output)
+    sink.check()
+    return sink

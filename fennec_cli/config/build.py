@@ -1,0 +1,117 @@
+"""Layers laid over each other -> the configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fennec_cli.backoff import RetryConfig
+from fennec_cli.config.layer import Layer, wrong
+from fennec_cli.config.schema import COMMANDS
+from fennec_cli.config.settings import (
+    PROVIDER_TYPES,
+    Config,
+    KeyPath,
+    LogConfig,
+    NetworkConfig,
+    Origin,
+    Price,
+    ProviderConfig,
+    dotted,
+)
+from fennec_cli.config.values import check_base_url
+from fennec_cli.errors import ConfigError
+
+Tree = dict[str, Any]
+
+
+def select_profile(layers: list[Layer], profile: str) -> Layer:
+    """Return what `[profile.NAME]` says in all layers, as if it stood at the top. Raises ConfigError if none has it."""
+    chosen: Layer = {}
+    known: set[str] = set()
+    for layer in layers:
+        below = {path: leaf for path, leaf in layer.items() if path[0] == "profile"}
+        known |= {path[1] for path in below}
+        chosen |= {path[2:]: leaf for path, leaf in below.items() if path[1] == profile and len(path) > 2}
+    if profile not in known:
+        hint = f"known are {', '.join(dotted((name,)) for name in sorted(known))}" if known else "none is configured"
+        raise ConfigError(f"unknown profile {profile!r:.80}", hint=hint)
+    return chosen
+
+
+def providers_in(layer: Layer) -> set[str]:
+    """Return the names of all providers that a layer has a table for."""
+    return {path[1] for path in layer if path[0] == "provider" and len(path) > 1}
+
+
+def build_config(layer: Layer, notes: tuple[str, ...]) -> Config:
+    """Make the configuration of a merged layer. Raises ConfigError for tables that are not whole."""
+    layer = {path: leaf for path, leaf in layer.items() if path[0] != "profile"}
+    origins = {path: leaf.origin for path, leaf in layer.items()}
+    default_provider = layer.pop(("provider",), None)  # the table of that name stands beside it
+    tree = _nested(layer)
+    network = NetworkConfig(**tree.pop("network", {}))
+    providers = tree.pop("provider", {})
+    return Config(
+        provider=default_provider.value if default_provider else None,
+        providers={name: _provider(name, providers[name], network, origins) for name in providers},
+        commands={name: tree.pop(name, {}) for name in COMMANDS},
+        log=LogConfig(**tree.pop("log", {})),
+        network=network,
+        origins={dotted(path): origin for path, origin in origins.items()},
+        notes=notes,
+        **tree,
+    )
+
+
+def _nested(layer: Layer) -> Tree:
+    tree: Tree = {}
+    for path, leaf in layer.items():
+        node = tree
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+        if leaf.key is None:
+            node.setdefault(path[-1], {})
+        else:
+            node[path[-1]] = leaf.value
+    return tree
+
+
+def _provider(name: str, table: Tree, network: NetworkConfig, origins: Mapping[KeyPath, Origin]) -> ProviderConfig:
+    path = ("provider", name)
+    if "type" not in table and name not in PROVIDER_TYPES:
+        raise wrong(_place(path, origins), "needs a type", f'write type = "openai" or another of {PROVIDER_TYPES[1:]}')
+    prices = {
+        model: _price(price, (*path, "prices", model), origins) for model, price in table.get("prices", {}).items()
+    }
+    settings = {
+        "type": name,
+        "allow_insecure_http": network.allow_insecure_http,
+        "send_key_insecure": network.send_key_insecure,
+        **table,
+        "prices": prices,
+        "retry": RetryConfig(**table.get("retry", {})),
+    }
+    provider = ProviderConfig(name=name, **settings)
+    _check_address(provider, origins)
+    return provider
+
+
+def _price(price: Tree, path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Price:
+    if not {"input", "output"} <= price.keys():
+        raise wrong(_place(path, origins), "needs both input and output", "in USD per million tokens")
+    return Price(**price)
+
+
+def _check_address(provider: ProviderConfig, origins: Mapping[KeyPath, Origin]) -> None:
+    url = provider.base_url
+    if url is None or "${" in url:  # what a variable stands for is checked by who expands it
+        return
+    origin = origins["provider", provider.name, "base_url"]
+    where = f"{origin.file}: {dotted(origin.path)}"
+    check_base_url(url, allow_insecure_http=provider.allow_insecure_http, where=where)
+
+
+def _place(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:
+    """The place of a table: where the first of its values was found."""
+    return next(
+        Origin(origin.file, path, origin.text) for below, origin in origins.items() if below[: len(path)] == path
+    )

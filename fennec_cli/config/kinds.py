@@ -1,0 +1,109 @@
+"""The types of configuration values. A kind takes what TOML gives and returns what we keep, or raises ValueError.
+
+The message continues the key's name ("... must be a number") and never repeats the value: it may be a secret.
+"""
+
+import math
+from collections.abc import Callable
+
+from fennec_cli.duration import EXAMPLES, parse_duration
+
+Kind = Callable[[object], object]
+
+# What fits into 64 bits: larger ones cannot be written into a request.
+_LARGEST = 2**63 - 1
+_HEADER_NAME = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")
+    return value
+
+
+def name(value: object) -> str:
+    """Text that names something, so it cannot be empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a name in quotes, not empty")
+    return value
+
+
+def flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """One text or a list of them."""
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError("must be text in quotes or a list of such")
+    return tuple(items)
+
+
+def duration(value: object) -> float:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return parse_duration(value)
+        except (ValueError, OverflowError):
+            pass
+    raise ValueError(f"must be a duration: {EXAMPLES}")
+
+
+def integer(low: int = -_LARGEST - 1, high: int = _LARGEST) -> Kind:
+    limit = f" from {low} on" if low > -_LARGEST else ""
+
+    def kind(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"must be a whole number{limit}")
+        return value
+
+    return kind
+
+
+def number(low: float, high: float = math.inf) -> Kind:
+    limit = f"from {low:g} on" if math.isinf(high) else f"from {low:g} to {high:g}"
+
+    def kind(value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            try:
+                if math.isfinite(result := float(value)):
+                    return result
+            except OverflowError:  # an integer of more than 308 digits
+                pass
+        raise ValueError(f"must be a number {limit}")
+
+    return kind
+
+
+def choice(*choices: str) -> Kind:
+    def kind(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return kind
+
+
+def provider_name(value: object) -> str:
+    """A name that can stand before the slash of a model and inside a variable's name."""
+    if isinstance(value, str):
+        bare = value.replace("-", "").replace("_", "")
+        if bare.isascii() and bare.isalnum():
+            return value
+    raise ValueError("must have a name of letters, digits, - and _")
+
+
+def header_name(value: object) -> str:
+    """RFC 9110 section 5.6.2, token."""
+    if not isinstance(value, str) or not value or not _HEADER_NAME.issuperset(value.lower()):
+        raise ValueError("is not the name of an HTTP header")
+    return value
+
+
+def header_value(value: object) -> str:
+    """Printable ASCII: everything else could end the header or is refused by servers."""
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+        raise ValueError("must be text in quotes, printable ASCII")
+    return value

@@ -1,0 +1,81 @@
+"""A document checked against the table of keys, as a flat layer: laying one over another is `dict.update`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fennec_cli.config.schema import ROOT, Key, Table
+from fennec_cli.config.settings import KeyPath, Origin, dotted
+from fennec_cli.config.source import Source, parse
+from fennec_cli.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A value and its place. `key` is None for a named table without content; its value is an empty dict."""
+
+    value: Any
+    origin: Origin
+    key: Key | None
+
+
+Layer = dict[KeyPath, Leaf]
+
+
+def read_layer(source: Source) -> Layer:
+    """Return every value of the file. Raises ConfigError for what the table of keys does not know."""
+    return dict(_leaves(source, ROOT, parse(source), ()))
+
+
+def open_secrets(source: Source, layer: Layer) -> list[str]:
+    """Warn of a file that others can read and that holds a key itself, not only the place of one."""
+    elsewhere = ("file:", "keyring:", "store:")
+    keys = [leaf.value for path, leaf in layer.items() if path[-1] == "api_key" and path[-3:-2] == ("provider",)]
+    if source.mode & 0o044 and any(key and "${" not in key and not key.startswith(elsewhere) for key in keys):
+        return [f"{source.file} holds an API key and others can read it; chmod 600 it"]
+    return []
+
+
+def wrong(origin: Origin, reason: str, hint: str | None = None) -> ConfigError:
+    """The error for a key: where it stands, its name, what is wrong with it."""
+    return ConfigError(f"{origin}: {dotted(origin.path)} {reason}", hint=hint)
+
+
+def _leaves(source: Source, table: Table, data: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Leaf]]:
+    for key, value in data.items():
+        here = (*path, key)
+        origin = source.origin(here)
+        entry = table.entry(key)
+        if entry is None:
+            raise wrong(origin, "is not a key that exists", _nearest(key, table.keys))
+        if key not in table.keys:
+            _convert(origin, Key(table.names), key)
+        if isinstance(entry, Table) and not isinstance(value, dict):
+            entry = _plain(origin, entry)
+        if isinstance(entry, Key):
+            yield here, Leaf(_convert(origin, entry, value), origin, entry)
+        elif value:
+            yield from _leaves(source, entry, value, here)
+        elif key not in table.keys:
+            yield here, Leaf({}, origin, None)
+
+
+def _plain(origin: Origin, table: Table) -> Key:
+    if table.plain is None:
+        raise wrong(origin, "must be a table", f"write [{dotted(origin.path)}]")
+    return table.plain
+
+
+def _convert(origin: Origin, key: Key, value: object) -> object:
+    try:
+        return key.kind(value)
+    except ValueError as error:
+        raise wrong(origin, str(error)) from error
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    import difflib
+
+    for match in difflib.get_close_matches(key[:80].lower(), known, n=1):
+        return f"did you mean {match}?"
+    return f"known here are {', '.join(known)}"

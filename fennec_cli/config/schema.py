@@ -1,0 +1,157 @@
+"""Which keys exist, what they hold, and which of them a project file may set. A new key is a new row.
+
+Rows made by `_project` may stand in a file nobody vouched for (see `project`): none of them names a host or a file,
+reads one (`@FILE`), or carries a secret.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fennec_cli.config.kinds import (
+    Kind,
+    choice,
+    duration,
+    flag,
+    header_name,
+    header_value,
+    integer,
+    name,
+    number,
+    provider_name,
+    text,
+    texts,
+)
+from fennec_cli.config.settings import PROVIDER_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One value."""
+
+    kind: Kind
+    project: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Named entries; `each` is what stands under a name that the user chooses, `plain` a value in the table's place."""
+
+    keys: "Mapping[str, Key | Table]" = field(default_factory=dict)
+    each: "Key | Table | None" = None
+    names: Kind = name
+    plain: Key | None = None
+
+    def entry(self, key: str) -> "Key | Table | None":
+        return self.keys.get(key, self.each)
+
+
+def _project(kind: Kind) -> Key:
+    return Key(kind, project=True)
+
+
+FORMAT = _project(choice("text", "ndjson", "json"))
+
+SAMPLING = {
+    "max_tokens": _project(integer(1)),
+    "temperature": _project(number(0)),
+    "top_p": _project(number(0, 1)),
+    "seed": _project(integer()),
+    "stop": _project(texts),
+    "reasoning_effort": _project(name),
+}
+
+TIMEOUTS = {
+    "timeout": _project(duration),
+    "connect_timeout": _project(duration),
+    "first_token_timeout": _project(duration),
+    "idle_timeout": _project(duration),
+}
+
+NETWORK = {
+    "allow_insecure_http": Key(flag),
+    "send_key_insecure": Key(flag),
+}
+
+RETRY = Table(
+    {
+        "max_attempts": Key(integer(1)),
+        "initial_delay": Key(duration),
+        "max_delay": Key(duration),
+        "backoff_factor": Key(number(1)),
+        "jitter": Key(choice("full", "equal", "none")),
+        "max_retry_after": Key(duration),
+    }
+)
+
+PRICE = Table(
+    {
+        "input": Key(number(0)),
+        "output": Key(number(0)),
+        "cached": Key(number(0)),
+    }
+)
+
+PROVIDER = Table(
+    {
+        "type": Key(choice(*PROVIDER_TYPES)),
+        "api_key": Key(text),
+        "base_url": Key(text),
+        "headers": Table(each=Key(header_value), names=header_name),
+        "model": _project(name),
+        **SAMPLING,
+        **TIMEOUTS,
+        "ca_bundle": Key(name),
+        "tls_min": Key(choice("1.2", "1.3")),
+        **NETWORK,
+        "num_ctx": Key(integer(1)),
+        "gpu_layers": Key(integer(-1)),
+        "prices": Table(each=PRICE),
+        "retry": RETRY,
+    }
+)
+
+COMPLETE = Table(
+    {
+        "model": _project(name),
+        "provider": _project(name),
+        "system": Key(text),
+        **SAMPLING,
+        "option": Key(texts),
+        "input": Key(choice("text", "lines", "nul", "ndjson")),
+        "file": Key(texts),
+        "no_stdin": Key(flag),
+        "encoding_errors": Key(choice("strict", "replace")),
+        "format": FORMAT,
+        "output": Key(name),
+        "extract": Key(flag),
+        "atomic": Key(flag),
+        "no_stream": Key(flag),
+        **TIMEOUTS,
+        "deadline": _project(duration),
+        "retries": Key(integer(0)),
+        "allow_truncated": Key(flag),
+        "allow_filtered": Key(flag),
+        "usage": Key(flag),
+        "dry_run": Key(flag),
+        "quiet": Key(flag),
+        "verbose": Key(integer(0)),
+        "log_file": Key(name),
+        "no_color": Key(flag),
+        "api_key_file": Key(name),
+    }
+)
+
+COMMANDS = {"complete": COMPLETE}
+
+_BELOW_A_PROFILE: Mapping[str, Key | Table] = {
+    "model": _project(name),
+    "provider": Table(each=PROVIDER, names=provider_name, plain=_project(name)),
+    "format": FORMAT,
+    "deadline": _project(duration),
+    "alias": Table(each=_project(name)),
+    **COMMANDS,
+    "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
+    "network": Table(NETWORK),
+}
+
+ROOT = Table({**_BELOW_A_PROFILE, "profile": Table(each=Table(_BELOW_A_PROFILE))})

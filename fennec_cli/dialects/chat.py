@@ -1,0 +1,145 @@
+"""Chat Completions dialect. Source: OpenAI API reference, "Chat Completions", read 2026-11.
+
+Spoken by OpenAI, Azure, OpenRouter, llama.cpp, vLLM and most compatible servers. Never trust `choices[0]` to exist
+(usage chunks, Azure's first chunk) nor `delta` (Azure's filter annotations).
+"""
+
+from typing import Any
+
+import orjson
+
+from fennec_cli.chunk import (
+    TERMINATOR,
+    ChunkMetadata,
+    CompletionChunk,
+    FinishReason,
+    TokenUsage,
+    ToolCallDelta,
+)
+from fennec_cli.dialects.base import Framing
+from fennec_cli.dialects.openai_errors import error_from_event
+from fennec_cli.errors import ProtocolError
+from fennec_cli.request import CompletionRequest, Sampling
+from fennec_cli.wire import Event, check_depth
+
+FRAMING: Framing = "sse"
+PATH = "/chat/completions"
+
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+
+def build_body(request: CompletionRequest, sampling: Sampling) -> dict[str, Any]:
+    """Return the body with the widely known field names (`max_tokens`); providers rename what they call otherwise."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+    }
+    optional = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+        "reasoning_effort": sampling.reasoning_effort,
+    }
+    body.update((key, value) for key, value in optional.items() if value is not None)
+    if request.stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def decode(event: Event) -> list[CompletionChunk]:
+    data = event.data
+    if not data:
+        return []
+    if data.startswith(b"[DONE]"):
+        return [TERMINATOR]
+    return _chunks(_document(data), "delta")
+
+
+def decode_body(body: bytes) -> list[CompletionChunk]:
+    return _chunks(_document(body), "message")
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    check_depth(data)
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"the provider sent invalid JSON ({error.msg} at character {error.pos})") from None
+    if not isinstance(document, dict):
+        raise ProtocolError(f"the provider sent a JSON {type(document).__name__} where an object belongs")
+    return document
+
+
+def _chunks(document: dict[str, Any], part: str) -> list[CompletionChunk]:
+    if document.get("error"):
+        raise error_from_event(document["error"])
+    try:
+        return _decoded(document, part)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        raise ProtocolError(f"the provider sent a chunk of an unknown shape ({error})") from error
+
+
+def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
+    chunks: list[CompletionChunk] = []
+    for choice in document.get("choices") or ():
+        index = choice.get("index") or 0
+        delta = choice.get(part)
+        if delta:
+            if delta.get("role"):
+                chunks.append(_opening(document, index))
+            content = delta.get("content") or delta.get("refusal")
+            if content:
+                chunks.append(CompletionChunk(content=_text(content), index=index))
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            if reasoning:
+                chunks.append(CompletionChunk(reasoning=_text(reasoning), index=index))
+            for position, call in enumerate(delta.get("tool_calls") or ()):
+                chunks.append(CompletionChunk(tool_call=_tool_call(call, position), index=index))
+        finish = choice.get("finish_reason")
+        if finish is not None:
+            if finish == "error":
+                raise ProtocolError("the provider ended the answer with finish reason `error`")
+            chunks.append(CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), index=index))
+    if document.get("usage"):
+        chunks.append(CompletionChunk(usage=_usage(document["usage"])))
+    return chunks
+
+
+def _opening(document: dict[str, Any], index: int) -> CompletionChunk:
+    metadata = ChunkMetadata(model=document.get("model") or None, response_id=document.get("id") or None)
+    return CompletionChunk(role="assistant", metadata=metadata, index=index)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is a {type(value).__name__}")
+    return value
+
+
+def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
+    function = call.get("function") or {}
+    return ToolCallDelta(
+        index=call.get("index", position),
+        id=call.get("id"),
+        name=function.get("name"),
+        arguments=function.get("arguments") or "",
+    )
+
+
+def _usage(usage: dict[str, Any]) -> TokenUsage:
+    prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    return TokenUsage(
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        cached_tokens=int(prompt.get("cached_tokens") or 0),
+        reasoning_tokens=int(completion.get("reasoning_tokens") or 0),
+    )

@@ -1,0 +1,69 @@
+"""How long a server asks us to wait, read from its response headers. Pure, but for the wall clock as an argument."""
+
+import math
+import re
+from collections.abc import Mapping
+
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the wait in seconds that `headers` (lower-case names) ask for, or None.
+
+    Order: `retry-after-ms`, `retry-after` in seconds, `retry-after` as a date (against the response's own `date`
+    header where there is one, so that a wrong local clock does not matter, else against `now`, Unix seconds), then the
+    reset header of a limit that is exhausted. Negative, infinite and unreadable values are passed over.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is not None:
+        seconds = _number(value)
+        if seconds is None:
+            seconds = _date_difference(value, headers.get("date"), now)
+        if seconds is not None:
+            return seconds
+    resets = [
+        reset
+        for kind in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
+        and (reset := duration_s(headers.get(f"x-ratelimit-reset-{kind}", ""))) is not None
+    ]
+    return max(resets, default=None)
+
+
+def duration_s(text: str) -> float | None:
+    """Read a duration as servers write it (`120ms`, `1s`, `6m0s`, `1h2m3.5s`, or plain seconds)."""
+    seconds = _number(text)
+    if seconds is not None:
+        return seconds
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return math.fsum(float(number) * _UNIT_S[unit] for number, unit in parts)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _date_difference(text: str, server_date: str | None, now: float) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    def moment(value: str) -> float | None:
+        try:
+            return parsedate_to_datetime(value).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+    target = moment(text)
+    if target is None:
+        return None
+    base = moment(server_date) if server_date else None
+    return max(0.0, target - (now if base is None else base))

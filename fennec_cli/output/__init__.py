@@ -1,0 +1,1 @@
+"""The only writers to standard output and standard error."""

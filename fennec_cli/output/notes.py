@@ -1,0 +1,80 @@
+"""What is said on standard error and in the log file: one line a problem, never a key, never a prompt."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+from fennec_cli.errors import FennecError, OutputError
+
+RED, RESET = "\x1b[31m", "\x1b[0m"
+
+
+class Notes:
+    """Lines for people. `verbosity` is the number of `-v`; `quiet` silences everything but errors."""
+
+    def __init__(
+        self, *, verbosity: int = 0, quiet: bool = False, log_file: str | None = None, color: bool = False
+    ) -> None:
+        self.verbosity = verbosity
+        self._quiet = quiet
+        self._color = color
+        self._log_fd = -1 if log_file is None else _open_log(log_file)
+
+    def error(self, error: FennecError, where: str = "") -> None:
+        name, _, rest = error.line().partition(": ")
+        line = f"{name}: {where}{rest}"
+        self._log("error", line)
+        self._write(f"fennec: {_painted(line) if self._color else line}")
+
+    def warn(self, text: str) -> None:
+        """Say something that the user should know although the run goes on."""
+        self._say("warning", text, shown=not self._quiet)
+
+    def say(self, level: int, text: str) -> None:
+        """Say `text` to those who gave `-v` at least `level` times."""
+        self._say("info" if level < 3 else "debug", text, shown=self.verbosity >= level and not self._quiet)
+
+    def usage(self, text: str) -> None:
+        self._say("info", text, shown=True)
+
+    def _say(self, level: str, text: str, *, shown: bool) -> None:
+        self._log(level, text)
+        if shown:
+            self._write(f"fennec: {text}")
+
+    def _log(self, level: str, text: str) -> None:
+        if self._log_fd >= 0:
+            moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            write_quietly(self._log_fd, f"{moment} {os.getpid()} {level} {text}\n".encode())
+
+    @staticmethod
+    def _write(line: str) -> None:
+        write_quietly(2, f"{line}\n".encode("utf-8", "replace"))
+
+
+def write_quietly(fd: int, data: bytes) -> None:
+    """Write to a place whose failure must not hide what was to be said elsewhere (closed stderr, full log)."""
+    try:
+        os.write(fd, data)
+    except OSError:
+        return
+
+
+def wants_color(environ: Mapping[str, str], *, no_color: bool = False) -> bool:
+    """Whether standard error is a terminal that may be coloured (https://no-color.org, read 2026-11)."""
+    if no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return sys.stderr is not None and os.isatty(2)
+
+
+def _painted(line: str) -> str:
+    name, separator, rest = line.partition(": ")
+    return f"{RED}{name}{RESET}{separator}{rest}"
+
+
+def _open_log(path: str) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OutputError(f"cannot write the log file {path} ({error.strerror})") from error

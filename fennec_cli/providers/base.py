@@ -1,0 +1,76 @@
+"""What provider modules have in common: putting a call together, and OpenAI's list of models."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import orjson
+
+from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
+from fennec_cli.errors import ProtocolError
+from fennec_cli.request import CompletionRequest, Sampling, fingerprint
+
+
+def completion_call(
+    dialect: Dialect,
+    request: CompletionRequest,
+    endpoint: Endpoint,
+    adapt: Callable[[dict[str, Any]], None] = lambda _body: None,
+    extra_headers: Headers | None = None,
+) -> HTTPCall:
+    """Build a completion call: the dialect's body, the provider's changes (`adapt`), the user's raw options last."""
+    body = dialect.build_body(request, effective_sampling(request, endpoint))
+    adapt(body)
+    merge_options(body, request.options)
+    url = endpoint.base_url.rstrip("/") + dialect.PATH
+    selecting = {**endpoint.headers, **(extra_headers or {})}
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if request.stream else "application/json",
+        **selecting,
+    }
+    return HTTPCall("POST", url, headers, orjson.dumps(body), fingerprint(url, selecting, body))
+
+
+def effective_sampling(request: CompletionRequest, endpoint: Endpoint) -> Sampling:
+    """The request's own values, and the configuration's where the request says nothing."""
+    return Sampling(
+        **{
+            field.name: getattr(request.sampling, field.name) or getattr(endpoint.defaults, field.name)
+            if field.name == "stop"
+            else _first(getattr(request.sampling, field.name), getattr(endpoint.defaults, field.name))
+            for field in fields(Sampling)
+        }
+    )
+
+
+def merge_options(body: dict[str, Any], options: Any) -> None:
+    """Lay raw options over `body`; a dotted name (`provider.sort`) reaches into nested objects."""
+    for name, value in options.items():
+        target = body
+        *parents, last = name.split(".")
+        for parent in parents:
+            inner = target.get(parent)
+            if not isinstance(inner, dict):
+                inner = target[parent] = {}
+            target = inner
+        target[last] = value
+
+
+def models_call(endpoint: Endpoint, path: str = "/models") -> HTTPCall:
+    return HTTPCall("GET", endpoint.base_url.rstrip("/") + path, {"accept": "application/json", **endpoint.headers})
+
+
+def openai_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:
+    """Read `{"data": [{"id", "shutdown_date"}]}`."""
+    try:
+        rows = orjson.loads(body)["data"]
+        return [
+            ModelInfo(id=str(row["id"]), provider=endpoint.name, deprecated=row.get("shutdown_date")) for row in rows
+        ]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError("the answer is not a list of models") from error
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value

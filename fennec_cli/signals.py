@@ -1,0 +1,46 @@
+"""Ctrl-C, TERM and HUP end the program by the real signal, after what is open was closed in order."""
+
+import os
+import signal
+from typing import NoReturn
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal asks us to stop. A BaseException, so that nothing on the way takes it for a failure to handle."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.exit_status = 128 + number
+
+
+def die_silently() -> None:
+    """Let signals end the program at once and without a traceback: right until there is something to clean up."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def install() -> None:
+    """Turn the first signal into `Interrupted`; the second one ends the program at once.
+
+    A signal that was inherited as ignored (nohup, background jobs) stays ignored.
+    """
+    for number in _HANDLED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _first)
+
+
+def die(number: int) -> NoReturn:
+    """End by the default action of signal `number`, so that the parent sees what happened."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # not reached, unless the signal is blocked
+
+
+def _first(number: int, _frame: object) -> None:
+    for handled in _HANDLED:
+        if signal.getsignal(handled) is not signal.SIG_IGN:
+            signal.signal(handled, signal.SIG_DFL)
+    raise Interrupted(number)

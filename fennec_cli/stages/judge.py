@@ -1,0 +1,42 @@
+"""Say whether a complete answer is one that the user can rely on."""
+
+from contextlib import closing
+
+from fennec_cli.aggregate import ResponseAggregator
+from fennec_cli.chunk import CompletionChunk, FinishReason
+from fennec_cli.errors import ContentFiltered, FennecError, Truncated
+from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks, Stage
+
+
+def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool = False) -> Stage:
+    """Add a last chunk with a `fault` when the answer was cut by a length limit or a content filter."""
+
+    def stage(request: CompletionRequest) -> Chunks:
+        fold = ResponseAggregator(keep_text=False)
+        with closing(inner(request)) as chunks:
+            for chunk in chunks:
+                if chunk.finish_reason is not None:
+                    fold.add_chunk(chunk)
+                yield chunk
+        fault = verdict(fold.finish_reason)
+        allowed = (allow_truncated and isinstance(fault, Truncated)) or (
+            allow_filtered and isinstance(fault, ContentFiltered)
+        )
+        if fault is not None and not allowed:
+            yield CompletionChunk(fault=fault)
+
+    return stage
+
+
+def verdict(finish_reason: FinishReason | None) -> FennecError | None:
+    """Return what is wrong with an answer that ended for this reason, or None."""
+    if finish_reason == "length":
+        return Truncated(
+            "the answer was cut off at the token limit", hint="raise --max-tokens or accept it with --allow-truncated"
+        )
+    if finish_reason == "content_filter":
+        return ContentFiltered(
+            "the provider's content filter stopped the answer", hint="accept it with --allow-filtered"
+        )
+    return None

@@ -1,0 +1,48 @@
+"""Measure an answer from outside and say the figures in one last chunk."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
+from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.stages import Chunks, Stage
+
+Price = Callable[[str, TokenUsage], float | None]  # model, usage -> USD
+
+
+def measure(
+    inner: Stage, *, price: Price = lambda _model, _usage: None, clock: Callable[[], float] = time.monotonic
+) -> Stage:
+    """Add a last chunk with time to first token, total time (seconds), cost, and usage where the provider sent none."""
+
+    def stage(request: CompletionRequest) -> Chunks:
+        start, first, usage, bytes_out = clock(), None, None, 0
+        with closing(inner(request)) as chunks:
+            for chunk in chunks:
+                text = chunk.content or chunk.reasoning
+                if text:
+                    bytes_out += len(text)
+                    if first is None:
+                        first = clock() - start
+                elif chunk.usage is not None:
+                    usage = chunk.usage
+                elif chunk.tool_call is not None and first is None:
+                    first = clock() - start
+                yield chunk
+        total = clock() - start
+        known = usage or _estimated(request, bytes_out)
+        yield CompletionChunk(
+            usage=None if usage else known,
+            metadata=ChunkMetadata(ttft_s=first, total_s=total, cost_usd=price(request.model, known)),
+        )
+
+    return stage
+
+
+def _estimated(request: CompletionRequest, characters_out: int) -> TokenUsage:
+    return TokenUsage(
+        input_tokens=sum(estimate_tokens(message.content) for message in request.messages),
+        output_tokens=-(-characters_out // 4),
+        estimated=True,
+    )

@@ -1,0 +1,167 @@
+"""Repeat what failed, as long as nothing of its answer was handed on.
+
+tenacity drives the attempts. It is imported at the first failure only: a request that succeeds does not pay for it.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from fennec_cli.backoff import RetryConfig
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, RetryNotice
+from fennec_cli.errors import FennecError, ProviderError, RateLimitError, StreamBroken
+from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks, Stage
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+THROTTLE_DELAY_S = 1.0  # base delay after "too many requests" without a hint
+
+
+def retry(
+    inner: Stage,
+    policy: RetryConfig,
+    *,
+    shows_reasoning: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+    uniform: Callable[[float, float], float] = random.uniform,
+    clock: Callable[[], float] = time.monotonic,
+) -> Stage:
+    """Repeat `inner` while it fails before its first visible chunk with a retryable error.
+
+    A failure after that chunk is raised as `StreamBroken`: nothing is printed twice or sent twice once it was shown.
+    """
+
+    def stage(request: CompletionRequest) -> Chunks:
+        number = 1
+        try:
+            chunks = primed(inner(request), shows_reasoning)
+        except FennecError as error:
+            chunks, number = yield from _again(request, error)
+        if number > 1:
+            yield CompletionChunk(metadata=ChunkMetadata(attempts=number))
+        yield from _committed(chunks, number)
+
+    def _again(request: CompletionRequest, first: FennecError) -> "_Attempts":
+        from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, stop_after_attempt, stop_any
+        from tenacity.retry import retry_if_exception
+
+        engine = Retrying(
+            stop=stop_any(
+                stop_after_attempt(policy.max_attempts), lambda state: _too_late(state.upcoming_sleep, request)
+            ),
+            wait=lambda state: wait_s(_failure(state), state.attempt_number, policy, uniform),
+            retry=retry_if_exception(_may_repeat),
+            reraise=True,
+        )
+        engine.begin()
+        state = RetryCallState(retry_object=engine, fn=None, args=(), kwargs={})
+        failure: FennecError = first
+        number = 0
+        try:
+            while True:
+                action = engine.iter(retry_state=state)
+                if isinstance(action, DoAttempt):
+                    number += 1
+                    try:
+                        if number == 1:
+                            raise first  # it has failed already; the engine decides what follows
+                        return primed(inner(request), shows_reasoning), number
+                    except FennecError as error:
+                        failure = error
+                        state.set_exception(sys.exc_info())  # type: ignore[arg-type]
+                elif isinstance(action, DoSleep):
+                    state.prepare_for_next_attempt()
+                    yield CompletionChunk(retry=RetryNotice(number, failure.error_class, failure.status, float(action)))
+                    yield PAUSE
+                    sleep(action)
+        except FennecError as error:
+            error.attempts = number
+            if error.retry_after is not None and error.retryable:
+                error.hint = f"try again in {error.retry_after:g} s"
+            raise
+
+    def _may_repeat(error: BaseException) -> bool:
+        return (
+            isinstance(error, FennecError) and error.retryable and (error.retry_after or 0.0) <= policy.max_retry_after
+        )
+
+    def _too_late(wait: float, request: CompletionRequest) -> bool:
+        return request.deadline is not None and clock() + wait >= request.deadline
+
+    return stage
+
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    _Attempts = Generator[CompletionChunk, None, tuple[Chunks, int]]
+
+
+def primed(chunks: Chunks, shows_reasoning: bool = False) -> Chunks:
+    """Pull the first visible chunk, so that a failure before it is an exception of this call.
+
+    The chunks before it (opening, role, hidden reasoning) come out before it again, unharmed.
+    """
+    early: list[CompletionChunk] = []
+    try:
+        for chunk in chunks:
+            if chunk is PAUSE:
+                continue
+            early.append(chunk)
+            if chunk.content or chunk.tool_call is not None or (shows_reasoning and chunk.reasoning):
+                break
+    except BaseException:
+        chunks.close()
+        raise
+    return _resumed(early, chunks)
+
+
+def _resumed(early: list[CompletionChunk], chunks: Chunks) -> Chunks:
+    with closing(chunks):
+        yield from early
+        early.clear()
+        yield from chunks
+
+
+def _committed(chunks: Chunks, attempts: int) -> Chunks:
+    try:
+        yield from chunks
+    except ProviderError as error:
+        broken = StreamBroken(
+            f"the answer broke off: {error.message}",
+            hint=error.hint or "what was written is incomplete; try again, or hold answers back with --atomic",
+            provider=error.provider,
+            status=error.status,
+            request_id=error.request_id,
+        )
+        broken.attempts, broken.partial = attempts, True
+        raise broken from error
+
+
+def wait_s(error: FennecError, attempt: int, policy: RetryConfig, uniform: Callable[[float, float], float]) -> float:
+    """Seconds to wait after failed attempt number `attempt` (from 1).
+
+    The server's hint is never undercut (plus up to a second or a tenth, so that clients do not return together);
+    without one exponential backoff with jitter: full for faults, equal for throttling.
+    """
+    if error.retry_after is not None:
+        return error.retry_after + uniform(0.0, min(1.0, error.retry_after / 10))
+    delay = policy.calculate_delay(attempt - 1)
+    throttled = isinstance(error, RateLimitError)
+    if throttled:
+        delay = min(max(delay, THROTTLE_DELAY_S * 2.0 ** min(attempt - 1, 60)), policy.max_delay)
+    if policy.jitter == "none":
+        return delay
+    return uniform(delay / 2 if throttled or policy.jitter == "equal" else 0.0, delay)
+
+
+def _failure(state: "RetryCallState") -> FennecError:
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    assert isinstance(error, FennecError)
+    return error

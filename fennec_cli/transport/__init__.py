@@ -1,0 +1,250 @@
+"""The provider protocol over HTTP: a request goes out through a provider module, chunks come back.
+
+A stream that ends before every choice has its finish reason is an error, also when it ends tidily. After the finish
+reason a broken connection costs at most the usage numbers.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
+from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo, ProviderModule
+from fennec_cli.errors import FennecError, NetworkError, ProtocolError, ProviderError
+from fennec_cli.request import CompletionRequest
+from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.wire import Decoder
+
+if TYPE_CHECKING:
+    from fennec_cli.transport.client import Exchange, HTTPClient
+
+Chunks = Generator[CompletionChunk, None, None]
+KeySource = Callable[[], str | None]
+MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
+
+
+class StreamingProvider(Protocol):
+    """What the pipeline knows of a provider. Source of the names: the specification's trait."""
+
+    @property
+    def provider_name(self) -> str: ...
+
+    @property
+    def supports_streaming(self) -> bool: ...
+
+    def stream_completion(self, request: CompletionRequest, /) -> Chunks:
+        """Send `request` and yield its chunks. Raises a `FennecError`; closing the generator cancels upstream."""
+        ...
+
+    def get_models(self) -> list[ModelInfo]:
+        """Ask the provider for its models."""
+        ...
+
+
+class HTTPProvider:
+    """A provider module, an endpoint and a way to send: together a `StreamingProvider`.
+
+    `connect` builds the client on first use, `key` is asked for on first use.
+    """
+
+    supports_streaming = True
+
+    def __init__(
+        self,
+        module: ProviderModule,
+        endpoint: Endpoint,
+        connect: "Callable[[], HTTPClient]",
+        *,
+        key: KeySource = lambda: None,
+        limits: Limits = Limits(),
+        trace: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self._module = module
+        self._endpoint = endpoint
+        self._connect = connect
+        self._key = key
+        self._limits = limits
+        self._trace = trace
+        self._client: HTTPClient | None = None
+
+    @property
+    def provider_name(self) -> str:
+        return self._endpoint.name
+
+    def stream_completion(self, request: CompletionRequest) -> Chunks:
+        call = self._module.build_request(request, self._endpoint)
+        dialect = self._module.dialect(self._endpoint, request)
+        patience = Patience(self._limits, request.deadline)
+        try:
+            with self._exchange(call, patience) as exchange:
+                yield self._opening(call, request, exchange)
+                yield from _answer(exchange, dialect, patience, streamed=request.stream)
+        except ProviderError as error:
+            error.provider = error.provider or self.provider_name
+            raise
+
+    def get_models(self) -> list[ModelInfo]:
+        call = self._module.build_models_request(self._endpoint)
+        try:
+            with self._exchange(call, Patience(self._limits)) as exchange:
+                return self._module.decode_models(exchange.read(), self._endpoint)
+        except ProviderError as error:
+            error.provider = error.provider or self.provider_name
+            raise
+
+    def preview(self, request: CompletionRequest) -> HTTPCall:
+        """Return the call as it would be sent, the place of the key marked but without it."""
+        call = self._module.build_request(request, self._endpoint)
+        secret = self._module.authorization("***") if self._key() else {}
+        return replace(call, headers={**call.headers, **secret})
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
+        if self._client is None:
+            self._client = self._connect()
+        key = self._key()
+        secret = self._module.authorization(key) if key else {}
+        return _Checked(self._client, call, secret, patience, self._module, self._trace)
+
+    def _opening(self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange") -> CompletionChunk:
+        return CompletionChunk(
+            metadata=ChunkMetadata(
+                provider=self.provider_name,
+                model=request.model,
+                fingerprint=call.fingerprint,
+                request_id=exchange.headers.get("x-request-id"),
+            )
+        )
+
+
+class _Checked:
+    """An exchange whose status is 200; any other is raised as the error that the provider's table says."""
+
+    def __init__(
+        self,
+        client: "HTTPClient",
+        call: HTTPCall,
+        secret: Headers,
+        patience: Patience,
+        module: ProviderModule,
+        trace: Callable[[str], None],
+    ) -> None:
+        self._manager = client.exchange(call, secret, patience)
+        self._call, self._module, self._trace = call, module, trace
+
+    def __enter__(self) -> "Exchange":
+        from fennec_cli.transport.client import MAX_ERROR_BODY
+
+        self._trace(f"> {self._call.method} {self._call.url} ({len(self._call.body)} bytes)")
+        exchange = self._manager.__enter__()
+        self._trace(f"< {exchange.status} {exchange.headers.get('content-type', '')}")
+        if exchange.status == 200:
+            return exchange
+        try:
+            body = exchange.read(MAX_ERROR_BODY)
+        except FennecError:
+            body = b""  # the status says enough
+        finally:
+            self._manager.__exit__(None, None, None)
+        raise self._module.decode_error(exchange.status, exchange.headers, body)
+
+    def __exit__(self, *details: object) -> bool | None:
+        return self._manager.__exit__(*details)  # type: ignore[arg-type]
+
+
+def _answer(exchange: "Exchange", dialect: Dialect, patience: Patience, *, streamed: bool) -> Chunks:
+    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+    expected = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}[dialect.FRAMING]
+    if kind in (expected, "") and streamed:
+        yield from _stream(exchange.chunks, dialect, patience)
+    elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not streamed):
+        yield from _whole(exchange.read(), dialect, patience)
+    else:
+        raise ProtocolError(
+            f"the server answered with {kind or 'no content type'} instead of {expected}",
+            hint="check that base_url is the address of an API",
+        )
+
+
+def _whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
+    finish = _FinishWatch()
+    for chunk in dialect.decode_body(body):
+        finish.add(chunk, patience)
+        yield chunk
+    if not finish.complete:
+        raise NetworkError("the answer has no finish reason")
+
+
+def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Chunks:
+    decoder, finish = _decoder(dialect), _FinishWatch()
+    try:
+        for data in _until_limit(chunks):
+            ended = False
+            for event in decoder.feed(data):
+                patience.event_seen()
+                for chunk in dialect.decode(event):
+                    if chunk is TERMINATOR:
+                        ended = True
+                        break
+                    finish.add(chunk, patience)
+                    yield chunk
+            if ended:
+                break
+            yield PAUSE
+        else:
+            for event in decoder.close():
+                for chunk in dialect.decode(event):
+                    finish.add(chunk, patience)
+                    yield chunk
+    except ProviderError:
+        if not finish.complete:
+            raise
+    if not finish.complete:
+        raise NetworkError("the stream ended before its finish reason")
+
+
+def _until_limit(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for data in chunks:
+        size += len(data)
+        if size > MAX_STREAM:
+            raise ProtocolError(f"the answer is larger than {MAX_STREAM} bytes")
+        yield data
+
+
+def _decoder(dialect: Dialect) -> Decoder:
+    if dialect.FRAMING == "sse":
+        from fennec_cli.wire.sse import SSEDecoder
+
+        return SSEDecoder()
+    from fennec_cli.wire.ndjson import NDJSONDecoder
+
+    return NDJSONDecoder()
+
+
+class _FinishWatch:
+    """Knows whether every choice that was seen has its finish reason."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._finished: set[int] = set()
+
+    def add(self, chunk: CompletionChunk, patience: Patience) -> None:
+        if chunk.content is not None or chunk.reasoning is not None or chunk.tool_call is not None:
+            patience.content_seen()
+            if chunk.index not in self._finished:
+                self._open.add(chunk.index)
+        elif chunk.role is not None and chunk.index not in self._finished:
+            self._open.add(chunk.index)
+        if chunk.finish_reason is not None:
+            self._finished.add(chunk.index)
+            self._open.discard(chunk.index)
+            if self.complete:
+                patience.finish_seen()
+
+    @property
+    def complete(self) -> bool:
+        return bool(self._finished) and not self._open

@@ -1,0 +1,109 @@
+"""The only module that imports httpx: one HTTP exchange in, status, headers and raw bytes out.
+
+The interface is narrow on purpose, so that a leaner lane or httpx's successor stays a change of this file.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ssl import SSLContext
+
+import httpcore
+import httpx
+
+from fennec_cli import __version__
+from fennec_cli.dialects.base import Headers, HTTPCall
+from fennec_cli.errors import ConfigError, ProtocolError
+from fennec_cli.transport.network import Network
+from fennec_cli.transport.patience import Patience
+
+MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
+MAX_ERROR_BODY = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A started answer. `chunks` gives the body's bytes as they arrive, decompressed, never re-cut."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+
+    def read(self, limit: int = MAX_BODY) -> bytes:
+        """Read the body to its end. Raises `ProtocolError` above `limit` bytes."""
+        parts, size = [], 0
+        for data in self.chunks:
+            size += len(data)
+            if size > limit:
+                raise ProtocolError(f"the answer is larger than {limit} bytes")
+            parts.append(data)
+        return b"".join(parts)
+
+
+class HTTPClient:
+    """Connections of one thread to one endpoint. Opens nothing until the first exchange."""
+
+    def __init__(self, context: SSLContext, *, uds: str | None = None, network: Network | None = None) -> None:
+        self._network = network or Network()
+        self._client = httpx.Client(transport=_Transport(context, self._network, uds), trust_env=False, timeout=None)
+
+    @contextmanager
+    def exchange(self, call: HTTPCall, secret_headers: Headers, patience: Patience) -> Generator[Exchange, None, None]:
+        """Send `call` and hand out the answer; leaving the block closes or returns the connection.
+
+        Raises `NetworkError`, `ProviderTimeout`, `TLSError`, `ProtocolError` and `ConfigError`.
+        """
+        self._network.patience = patience
+        headers = {
+            "user-agent": f"fennec/{__version__}",
+            "accept-encoding": "identity",
+            **call.headers,
+            **secret_headers,
+        }
+        with _httpx_errors():
+            request = httpx.Request(call.method, call.url, headers=headers, content=call.body or None)
+            response = self._client.send(request, stream=True)
+        try:
+            yield Exchange(response.status_code, response.headers, _body(response))
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport over our own sockets (its constructor offers no way to pass them)."""
+
+    def __init__(self, context: SSLContext, network: Network, uds: str | None) -> None:
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=network, uds=uds)
+
+
+def _body(response: httpx.Response) -> Iterator[bytes]:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    with _httpx_errors():
+        raw = response.iter_raw()
+        if encoding in ("identity", ""):
+            yield from raw
+            return
+        from fennec_cli.wire.inflate import Inflater
+
+        inflater = Inflater(encoding)
+        for data in raw:
+            yield from inflater.feed(data)
+        inflater.close()
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"the address cannot be used ({error})", hint="check base_url") from error
+    except httpx.UnsupportedProtocol as error:
+        raise ConfigError(f"{error}", hint="base_url must begin with https:// or http://") from error
+    except httpx.LocalProtocolError as error:
+        raise ConfigError(f"the request cannot be sent ({error})", hint="check configured headers") from error
+    except httpx.TransportError as error:
+        raise ProtocolError(f"the server's answer is not whole HTTP ({error})") from error

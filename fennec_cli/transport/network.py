@@ -1,0 +1,203 @@
+"""Sockets under httpx, so that every single wait obeys the limits of the attempt (httpx fixes its timeouts once per
+request) and every failure is an error of ours where it happens.
+
+Names are resolved in a thread, because the resolver knows neither timeouts nor Ctrl-C.
+"""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpcore
+
+from fennec_cli.errors import NetworkError, ProviderTimeout, TLSError
+from fennec_cli.transport.patience import Patience
+
+Address = tuple[Any, ...]
+Resolver = Callable[[str, int], list[Address]]
+
+
+class Network(httpcore.NetworkBackend):
+    """Opens connections for one client. `patience` is set to the clocks of the attempt under way."""
+
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self.patience: Patience | None = None
+        self._resolver = resolver or _system_addresses
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the attempt's own clock decides
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        patience = self._clocks()
+        failure: OSError | None = None
+        for address in self._resolve(host, port, patience):
+            try:
+                connection = socket.create_connection(address[:2], patience.connect_s())
+            except TimeoutError:
+                raise _at(patience.overrun, f"{host}:{port}") from None
+            except OSError as error:
+                failure = error
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return Stream(connection, self, f"{host}:{port}")
+        reason = failure.strerror if failure and failure.strerror else "no address"
+        raise NetworkError(
+            f"cannot connect to {host}:{port} ({reason})", hint="check the address and that the server runs"
+        )
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(self._clocks().connect_s())
+        try:
+            connection.connect(path)
+        except OSError as error:
+            connection.close()
+            raise NetworkError(f"cannot connect to the local engine ({error.strerror or error})") from error
+        return Stream(connection, self, "the local engine")
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _clocks(self) -> Patience:
+        assert self.patience is not None, "no attempt is under way"
+        return self.patience
+
+    def _resolve(self, host: str, port: int, patience: Patience) -> list[Address]:
+        if host == "localhost" or host.replace(".", "").isdigit() or ":" in host:
+            return _addresses(self._resolver, host, port)
+        answer: list[list[Address] | NetworkError] = []
+
+        def ask() -> None:
+            try:
+                answer.append(_addresses(self._resolver, host, port))
+            except NetworkError as error:
+                answer.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(patience.connect_s())
+        if not answer:
+            raise _at(patience.overrun, f"looking up {host}")
+        if isinstance(answer[0], NetworkError):
+            raise answer[0]
+        return answer[0]
+
+
+class Stream(httpcore.NetworkStream):
+    """One connection."""
+
+    def __init__(self, connection: socket.socket, network: Network, peer: str) -> None:
+        self._socket = connection
+        self._network = network
+        self._peer = peer
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        patience = self._network._clocks()
+        self._socket.settimeout(patience.read_s())
+        start = time.monotonic()
+        try:
+            return self._socket.recv(max_bytes)
+        except TimeoutError:
+            raise patience.overrun from None
+        except OSError as error:
+            raise NetworkError(f"the connection to {self._peer} broke ({error.strerror or error})") from error
+        finally:
+            patience.waited(time.monotonic() - start)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        patience = self._network._clocks()
+        view = memoryview(buffer)
+        try:
+            while view:
+                self._socket.settimeout(patience.write_s())
+                view = view[self._socket.send(view) :]
+        except TimeoutError:
+            raise patience.overrun from None
+        except OSError as error:
+            # A server may answer (413, 401) and close before it has read everything: its answer is worth more than
+            # the broken pipe, and if there is none the read says so.
+            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+                raise NetworkError(f"sending to {self._peer} failed ({error.strerror or error})") from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        patience = self._network._clocks()
+        self._socket.settimeout(patience.connect_s())
+        try:
+            wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
+        except TimeoutError:
+            self.close()
+            raise _at(patience.overrun, f"{self._peer} (TLS)") from None
+        except OSError as error:
+            self.close()
+            raise _tls_failure(error, self._peer) from error
+        return Stream(wrapped, self._network, self._peer)
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "socket":
+            return self._socket
+        if info == "ssl_object":
+            return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+        if info == "is_readable":
+            return _is_readable(self._socket)
+        return None
+
+
+def _tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TLSError(
+            f"the certificate of {peer} was refused ({error.verify_message})",
+            hint="name the right CA with ca_bundle or SSL_CERT_FILE",
+        )
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        return TLSError(
+            f"no secure connection to {peer} ({reason})",
+            hint='TLS 1.3 is the minimum; set tls_min = "1.2" for an old gateway',
+        )
+    return NetworkError(f"{peer} closed the connection during the TLS handshake")
+
+
+def _addresses(resolver: Resolver, host: str, port: int) -> list[Address]:
+    try:
+        return resolver(host, port)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetworkError(f"cannot resolve {host} ({reason})", hint="check the address and the network") from error
+
+
+def _system_addresses(host: str, port: int) -> list[Address]:
+    return [info[4] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    import select
+
+    if connection.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _at(error: ProviderTimeout, place: str) -> ProviderTimeout:
+    return ProviderTimeout(f"{error.message}: {place}", hint=error.hint, retryable=error.retryable)

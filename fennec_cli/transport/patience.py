@@ -1,0 +1,97 @@
+"""How long one attempt may wait at each point, and which limit to name when it waited too long. Pure.
+
+Idle clocks run only while we wait on the socket: a reader that takes its time does not make the provider late.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fennec_cli.errors import ProviderTimeout
+
+TAIL_S = 5.0  # how long the usage numbers are waited for once the finish reason is there
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one attempt, in seconds. `attempt` covers it as a whole, stream included; None is no limit."""
+
+    connect: float = 5.0
+    write: float = 30.0
+    first_event: float = 300.0
+    idle: float = 120.0
+    content: float = 300.0  # bytes come, but no content in them
+    attempt: float | None = None
+
+
+class Patience:
+    """The clocks of one attempt. `deadline` is a moment of `clock`, for the request as a whole."""
+
+    def __init__(
+        self, limits: Limits, deadline: float | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._deadline = deadline
+        self._end = None if limits.attempt is None else clock() + limits.attempt
+        self._waited_for_event = 0.0
+        self._waited_for_content = 0.0
+        self._phase = "first event"
+        self._least_said: tuple[str, str | None] = ("", None)
+
+    def event_seen(self) -> None:
+        if self._phase == "first event":
+            self._phase = "stream"
+
+    def content_seen(self) -> None:
+        self._waited_for_content = 0.0
+
+    def finish_seen(self) -> None:
+        self._phase = "tail"
+
+    def waited(self, seconds: float) -> None:
+        """Add time spent waiting on the socket."""
+        self._waited_for_content += seconds
+        if self._phase == "first event":
+            self._waited_for_event += seconds
+
+    def connect_s(self) -> float:
+        """Seconds left to connect. Raises `ProviderTimeout` when there are none."""
+        return self._least((self._limits.connect, "could not connect", self._limits.connect, "--connect-timeout"))
+
+    def write_s(self) -> float:
+        return self._least((self._limits.write, "the request was not taken", self._limits.write, None))
+
+    def read_s(self) -> float:
+        """Seconds left for the next byte. Raises `ProviderTimeout`, which names the limit, when there are none."""
+        limits = self._limits
+        if self._phase == "tail":
+            return self._least((TAIL_S, "no end of the stream", TAIL_S, None))
+        if self._phase == "first event":
+            left = limits.first_event - self._waited_for_event
+            return self._least((left, "no first event", limits.first_event, "--first-token-timeout"))
+        return self._least(
+            (limits.idle, "nothing came", limits.idle, "--idle-timeout"),
+            (limits.content - self._waited_for_content, "no content came", limits.content, None),
+        )
+
+    @property
+    def overrun(self) -> ProviderTimeout:
+        """The error for the wait that was asked for last and that was used up."""
+        what, option = self._least_said
+        return ProviderTimeout(what, hint=f"raise {option}" if option else None, retryable=option != "--deadline")
+
+    def _least(self, *candidates: tuple[float, str, float, str | None]) -> float:
+        """Return the smallest of the waits, and remember what to say when it is used up."""
+        now = self._clock()
+        least = min(candidates)
+        if self._end is not None and self._limits.attempt is not None and self._end - now < least[0]:
+            least = (self._end - now, "the attempt was not finished", self._limits.attempt, "--timeout")
+        if self._deadline is not None and self._deadline - now < least[0]:
+            least = (self._deadline - now, "the deadline passed", 0.0, "--deadline")
+        left, what, limit, option = least
+        within = f" within {limit:g} s" if limit else ""
+        self._least_said = (what + within, option)
+        if left <= 0:
+            raise self.overrun
+        return left

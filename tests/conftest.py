@@ -1,0 +1,25 @@
+"""Shared by all tests: nothing of the user's configuration, keys or models reaches them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty HOME and an environment without keys, proxies and settings."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")) or (
+            name.upper().endswith("_PROXY") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_COLOR")
+        ):
+            if name != "FENNEC_SOAK":
+                monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+def soak(small: int, full: int) -> int:
+    """How often a long loop runs: `small` in CI, `full` with `make soak`."""
+    return full if os.environ.get("FENNEC_SOAK") else small

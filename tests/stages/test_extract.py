@@ -1,0 +1,54 @@
+"""The first fenced block."""
+
+import pytest
+
+from fennec_cli.chunk import CompletionChunk
+from fennec_cli.errors import InvalidOutput
+from fennec_cli.request import CompletionRequest, Message
+from fennec_cli.stages import Chunks
+from fennec_cli.stages.extract import extract, first_block
+
+REQUEST = CompletionRequest((Message("user", "hi"),), "m")
+
+
+@pytest.mark.parametrize(
+    ("text", "block"),
+    [
+        ("```\na\n```", "a\n"),
+        ("Sure:\n```python\nprint(1)\n```\nDone.", "print(1)\n"),
+        ("```\na\n```\n```\nb\n```", "a\n"),
+        ("~~~\na\n~~~\n", "a\n"),
+        ("````\n```\ninner\n```\n````", "```\ninner\n```\n"),
+        ("```\na\n`````\n", "a\n"),
+        ("  ```\n  a\n  ```", "  a\n"),
+        ("```\r\na\r\n```", "a\r\n"),
+        ("```\n```", ""),
+        ("```\nnever closed", None),
+        ("``` not `a` fence\n", None),
+        ("    ```\n    indented code\n    ```", None),
+        ("no block", None),
+        ("", None),
+    ],
+)
+def test_first_block(text: str, block: str | None) -> None:
+    assert first_block(text) == block
+
+
+def answer(text: str) -> list[CompletionChunk]:
+    def inner(_request: CompletionRequest) -> Chunks:
+        yield from (CompletionChunk(content=character) for character in text)
+        yield CompletionChunk(finish_reason="stop")
+
+    return list(extract(inner)(REQUEST))
+
+
+def test_the_block_replaces_the_text() -> None:
+    chunks = answer("Here:\n```\nls\n```\n")
+    assert [chunk.content for chunk in chunks if chunk.content] == ["ls\n"]
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
+
+
+def test_an_answer_without_a_block_is_a_fault_and_no_text() -> None:
+    chunks = answer("Nothing here.")
+    assert not any(chunk.content for chunk in chunks)
+    assert isinstance(chunks[-1].fault, InvalidOutput)

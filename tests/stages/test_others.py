@@ -1,0 +1,76 @@
+"""hold, judge and measure."""
+
+import pytest
+
+from fennec_cli.chunk import PAUSE, CompletionChunk, FinishReason, TokenUsage
+from fennec_cli.errors import ContentFiltered, FennecError, NetworkError, Truncated
+from fennec_cli.pricing import Price
+from fennec_cli.request import CompletionRequest, Message
+from fennec_cli.stages import Chunks
+from fennec_cli.stages.hold import hold
+from fennec_cli.stages.judge import judge
+from fennec_cli.stages.measure import measure
+
+REQUEST = CompletionRequest((Message("user", "12345678"),), "m")
+
+
+def inner_of(*steps: CompletionChunk | FennecError):  # type: ignore[no-untyped-def]
+    def inner(_request: CompletionRequest) -> Chunks:
+        for step in steps:
+            if isinstance(step, FennecError):
+                raise step
+            yield step
+
+    return inner
+
+
+def test_hold_hands_on_nothing_of_an_answer_that_fails() -> None:
+    stage = hold(inner_of(CompletionChunk(content="a"), NetworkError("cut")))
+    with pytest.raises(NetworkError):
+        next(stage(REQUEST))
+
+
+def test_hold_drops_the_pauses() -> None:
+    a, b = CompletionChunk(content="a"), CompletionChunk(content="b")
+    assert list(hold(inner_of(a, PAUSE, b, PAUSE))(REQUEST)) == [a, b]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [("stop", None), ("tool_calls", None), ("length", Truncated), ("content_filter", ContentFiltered)],
+)
+def test_judge_says_what_is_wrong_with_an_answer(reason: FinishReason, fault: type[FennecError] | None) -> None:
+    chunks = list(judge(inner_of(CompletionChunk(finish_reason=reason)))(REQUEST))
+    faults = [type(chunk.fault) for chunk in chunks if chunk.fault]
+    assert faults == ([fault] if fault else [])
+
+
+def test_judge_accepts_what_the_user_allows() -> None:
+    inner = inner_of(CompletionChunk(finish_reason="length"))
+    assert not [c for c in judge(inner, allow_truncated=True)(REQUEST) if c.fault]
+    assert [c for c in judge(inner, allow_filtered=True)(REQUEST) if c.fault]
+
+
+def test_measure_says_times_and_cost_in_a_last_chunk() -> None:
+    moments = iter([10.0, 10.5, 12.0])
+    usage = TokenUsage(input_tokens=1_000_000, output_tokens=2_000_000)
+    stage = measure(
+        inner_of(CompletionChunk(content="a"), CompletionChunk(usage=usage)),
+        price=lambda _model, used: Price(1.0, 2.0).cost_usd(used),
+        clock=lambda: next(moments),
+    )
+    last = list(stage(REQUEST))[-1]
+    assert last.usage is None
+    assert last.metadata is not None
+    assert (last.metadata.ttft_s, last.metadata.total_s, last.metadata.cost_usd) == (0.5, 2.0, 5.0)
+
+
+def test_measure_estimates_usage_where_the_provider_sent_none() -> None:
+    last = list(measure(inner_of(CompletionChunk(content="a" * 40)))(REQUEST))[-1]
+    assert last.usage == TokenUsage(input_tokens=2, output_tokens=10, estimated=True)
+
+
+def test_cached_tokens_have_their_own_price() -> None:
+    usage = TokenUsage(input_tokens=1_000_000, cached_tokens=500_000)
+    assert Price(2.0, 0.0, cached=0.2).cost_usd(usage) == pytest.approx(1.1)
+    assert Price(2.0, 0.0).cost_usd(usage) == pytest.approx(2.0)

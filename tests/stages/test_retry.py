@@ -1,0 +1,187 @@
+"""The retry stage: three-line inner generators, a list as sleep, no randomness."""
+
+import pytest
+
+from fennec_cli.backoff import RetryConfig
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk
+from fennec_cli.errors import (
+    AuthenticationError,
+    FennecError,
+    NetworkError,
+    QuotaExhausted,
+    RateLimitError,
+    ServerError,
+    StreamBroken,
+)
+from fennec_cli.request import CompletionRequest, Message
+from fennec_cli.stages import Chunks, Stage
+from fennec_cli.stages.hold import hold
+from fennec_cli.stages.retry import retry, wait_s
+
+REQUEST = CompletionRequest((Message("user", "hi"),), "m")
+POLICY = RetryConfig(max_attempts=3, initial_delay=1.0, max_delay=30.0, jitter="none")
+HELLO = CompletionChunk(content="Hello")
+STOP = CompletionChunk(finish_reason="stop")
+
+
+class Script:
+    """An inner stage that plays one list of chunks and errors per attempt."""
+
+    def __init__(self, *attempts: list[CompletionChunk | FennecError]) -> None:
+        self.attempts = list(attempts)
+        self.calls = 0
+        self.closed = 0
+
+    def __call__(self, _request: CompletionRequest) -> Chunks:
+        steps = self.attempts[self.calls]
+        self.calls += 1
+        try:
+            for step in steps:
+                if isinstance(step, FennecError):
+                    raise step
+                yield step
+        finally:
+            self.closed += 1
+
+
+def run(script: Script, policy: RetryConfig = POLICY, request: CompletionRequest = REQUEST) -> tuple[str, list[float]]:
+    slept: list[float] = []
+    stage = retry(script, policy, sleep=slept.append, uniform=lambda low, _high: low, clock=lambda: 0.0)
+    return "".join(chunk.content or "" for chunk in stage(request)), slept
+
+
+def test_success_at_first_passes_everything_on() -> None:
+    script = Script([CompletionChunk(role="assistant"), HELLO, PAUSE, STOP])
+    assert run(script) == ("Hello", [])
+    assert script.calls == 1
+
+
+def test_failures_before_the_first_chunk_are_repeated_with_growing_delays() -> None:
+    script = Script([ServerError("1")], [NetworkError("2")], [HELLO, STOP])
+    assert run(script) == ("Hello", [1.0, 2.0])
+
+
+def test_the_last_error_is_raised_with_the_number_of_attempts() -> None:
+    script = Script([ServerError("1")], [ServerError("2")], [ServerError("3")])
+    with pytest.raises(ServerError, match="3") as caught:
+        run(script)
+    assert caught.value.attempts == 3
+    assert script.calls == 3
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("no"), QuotaExhausted("no")])
+def test_errors_that_waiting_cannot_mend_are_not_repeated(error: FennecError) -> None:
+    script = Script([error])
+    with pytest.raises(type(error)) as caught:
+        run(script)
+    assert script.calls == 1
+    assert caught.value.attempts == 1
+
+
+def test_nothing_is_repeated_once_something_was_shown() -> None:
+    script = Script([HELLO, NetworkError("cut")], [HELLO, STOP])
+    slept: list[float] = []
+    stage = retry(script, POLICY, sleep=slept.append)
+    shown: list[str | None] = []
+    with pytest.raises(StreamBroken) as caught:
+        shown.extend(chunk.content for chunk in stage(REQUEST))
+    assert script.calls == 1
+    assert caught.value.partial
+    assert slept == []
+
+
+def test_role_and_hidden_reasoning_do_not_count_as_shown() -> None:
+    early = [CompletionChunk(role="assistant"), CompletionChunk(reasoning="hm"), NetworkError("cut")]
+    script = Script(early, [HELLO, STOP])
+    assert run(script) == ("Hello", [1.0])
+
+
+def test_reasoning_that_is_shown_commits() -> None:
+    script = Script([CompletionChunk(reasoning="hm"), NetworkError("cut")], [HELLO, STOP])
+    stage = retry(script, POLICY, shows_reasoning=True, sleep=lambda _s: None)
+    with pytest.raises(StreamBroken):
+        list(stage(REQUEST))
+    assert script.calls == 1
+
+
+def test_a_held_answer_may_be_repeated_after_a_late_failure() -> None:
+    script = Script([HELLO, NetworkError("cut")], [HELLO, STOP])
+    stage = retry(hold(script), POLICY, sleep=lambda _s: None)
+    assert "".join(chunk.content or "" for chunk in stage(REQUEST)) == "Hello"
+    assert script.calls == 2
+
+
+def test_a_notice_precedes_each_repetition_and_the_number_of_attempts_follows() -> None:
+    script = Script([ServerError("busy", status=503)], [HELLO, STOP])
+    stage = retry(script, POLICY, sleep=lambda _s: None, uniform=lambda low, _high: low)
+    chunks = [chunk for chunk in stage(REQUEST) if chunk is not PAUSE]
+    notice = chunks[0].retry
+    assert notice is not None
+    assert (notice.attempt, notice.error_class, notice.status, notice.wait_s) == (1, "unavailable", 503, 1.0)
+    assert chunks[1].metadata == ChunkMetadata(attempts=2)
+
+
+def test_a_server_hint_is_waited_for_in_full() -> None:
+    script = Script([RateLimitError("slow", retry_after=7.0)], [HELLO, STOP])
+    assert run(script) == ("Hello", [7.0])
+
+
+def test_a_hint_longer_than_allowed_stops_at_once_and_says_when() -> None:
+    script = Script([RateLimitError("slow", retry_after=7200.0)])
+    with pytest.raises(RateLimitError) as caught:
+        run(script)
+    assert "7200 s" in caught.value.line()
+    assert script.calls == 1
+
+
+def test_a_wait_past_the_deadline_is_not_begun() -> None:
+    request = CompletionRequest((Message("user", "hi"),), "m", deadline=0.5)
+    script = Script([ServerError("1")], [HELLO, STOP])
+    with pytest.raises(ServerError):
+        run(script, request=request)
+    assert script.calls == 1
+
+
+def test_throttling_without_a_hint_waits_at_least_half_a_second() -> None:
+    def low(lowest: float, _high: float) -> float:
+        return lowest
+
+    policy = RetryConfig(initial_delay=0.5)
+    assert wait_s(RateLimitError("slow"), 1, policy, low) == 0.5
+    assert wait_s(RateLimitError("slow"), 2, policy, low) == 1.0
+    assert wait_s(ServerError("busy"), 2, policy, low) == 0.0
+
+
+def test_closing_the_stage_closes_the_attempt_under_way() -> None:
+    script = Script([HELLO, HELLO, STOP])
+    chunks = retry(script, POLICY)(REQUEST)
+    next(chunks)
+    chunks.close()
+    assert script.closed == 1
+
+
+def test_every_failed_attempt_is_closed() -> None:
+    script = Script([CompletionChunk(role="assistant"), ServerError("1")], [HELLO, STOP])
+    run(script)
+    assert script.closed == 2
+
+
+def test_an_answer_without_any_text_is_an_answer() -> None:
+    assert run(Script([CompletionChunk(role="assistant"), STOP])) == ("", [])
+
+
+@pytest.mark.parametrize("point", range(6))
+def test_retry_never_prints_a_text_twice(point: int) -> None:
+    """Wherever the first attempt fails, the text shown is a prefix of the answer, and each piece is shown once."""
+    pieces = [CompletionChunk(role="assistant"), *(CompletionChunk(content=c) for c in "abcd"), STOP]
+    broken: list[CompletionChunk | FennecError] = [*pieces[:point], NetworkError("cut")]
+    stage: Stage = retry(Script(broken, list(pieces)), POLICY, sleep=lambda _s: None)
+    shown = ""
+    try:
+        for chunk in stage(REQUEST):
+            shown += chunk.content or ""
+    except StreamBroken:
+        assert 0 < len(shown) < 5
+    else:
+        assert shown == "abcd"
+    assert "abcd".startswith(shown)

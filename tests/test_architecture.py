@@ -1,0 +1,100 @@
+"""Imports point down only, and each third-party package has one home."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "fennec_cli"
+
+# Highest first. A module may import from its own layer and from those below it.
+LAYERS: list[set[str]] = [
+    {"__main__", "cli"},
+    {"commands"},
+    {"completion"},
+    {"batch"},
+    {"output", "prompts"},
+    {"pipeline"},
+    {"registry"},
+    {"stages", "transport", "engine", "model_files"},
+    {"config", "keys", "signals"},
+    {"backoff", "duration", "pricing"},
+    {"providers"},
+    {"dialects"},
+    {"hints", "wire"},
+    {"request", "aggregate"},
+    {"chunk"},
+    {"errors"},
+    {"__init__"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+# package -> the modules of ours that may import it
+HOMES: dict[str, set[str]] = {
+    "click": {"cli", "commands"},
+    "httpx": {"transport"},
+    "httpcore": {"transport"},
+    "ssl": {"transport"},
+    "tenacity": {"stages"},
+    "xllamacpp": {"engine"},
+    "orjson": {"completion", "commands", "output", "request", "dialects", "providers", "wire"},
+    "tomllib": {"config"},
+}
+PURE = {"dialects", "providers", "wire", "aggregate", "chunk", "request", "hints", "backoff", "pricing", "errors"}
+IMPURE_MODULES = {"os", "socket", "subprocess", "threading", "httpx", "select", "sys", "pathlib"}
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [(str(path.relative_to(PACKAGE)), path) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def unit(path: Path) -> str:
+    """The name that the table of layers knows a file by: its module, or its folder's."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path, *, everywhere: bool = True) -> set[str]:
+    """Dotted names that a file imports; type-checking blocks count too, for they are arrows in the reader's mind."""
+    found = set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize(("name", "path"), modules())
+def test_imports_point_down(name: str, path: Path) -> None:
+    here = LEVEL[unit(path)]
+    for imported in imports(path):
+        parts = imported.split(".")
+        if parts[0] != "fennec_cli" or len(parts) < 2 or parts[1] not in LEVEL:
+            continue
+        assert LEVEL[parts[1]] >= here, f"{name} imports {imported}, which lies above it"
+
+
+@pytest.mark.parametrize(("name", "path"), modules())
+def test_third_party_packages_have_one_home(name: str, path: Path) -> None:
+    for imported in imports(path):
+        home = HOMES.get(imported.split(".")[0])
+        assert home is None or unit(path) in home, f"{name} imports {imported}; its home is {home}"
+
+
+@pytest.mark.parametrize(("name", "path"), [m for m in modules() if unit(m[1]) in PURE])
+def test_pure_modules_do_no_input_or_output(name: str, path: Path) -> None:
+    assert not {imported.split(".")[0] for imported in imports(path)} & IMPURE_MODULES, name
+
+
+def test_stages_do_not_know_each_other() -> None:
+    stages = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
+    for path in (PACKAGE / "stages").glob("*.py"):
+        for imported in imports(path):
+            parts = imported.split(".")
+            assert parts[:2] != ["fennec_cli", "stages"] or len(parts) < 3 or parts[2] not in stages, imported
+
+
+def test_every_module_has_a_place_in_the_table() -> None:
+    assert {unit(path) for _, path in modules()} <= LEVEL.keys()
