@@ -2,7 +2,7 @@
 
 FennecError
 ├── UsageError (2)  ConfigError (3)  InputError (17)  OutputError (18)  InvalidOutput (15)
-├── Truncated (10)  PartialBatch (16)
+├── Truncated (10)  PartialBatch (16)  IntegrityError (22)
 └── ProviderError
     ├── AuthenticationError (4)
     ├── RequestError (5)
@@ -133,6 +133,12 @@ class PartialBatch(FennecError):
     """Some rows of a batch failed."""
 
     error_class = "partial_batch"
+
+
+class IntegrityError(FennecError):
+    """Stored or fetched bytes are not what their check sum promises."""
+
+    error_class = "integrity"
 
 
 class ProviderError(FennecError):

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+PREFIXES = ("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")
+
 
 @pytest.fixture(autouse=True)
 def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty HOME and an environment without keys, proxies and settings."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")) or (
-            name.upper().endswith("_PROXY") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_COLOR")
-        ):
-            if name != "FENNEC_SOAK":
-                monkeypatch.delenv(name)
+        ours = name.startswith(PREFIXES) and name != "FENNEC_SOAK"
+        if ours or name.upper().endswith("_PROXY") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NO_COLOR"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     return home
 

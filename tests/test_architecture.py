@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"output", "prompts"},
     {"pipeline"},
     {"registry"},
-    {"stages", "transport", "engine", "model_files"},
+    {"stages", "transport", "engine", "model_files", "model_sources"},
     {"config", "keys", "signals"},
     {"backoff", "duration", "pricing"},
     {"providers"},

@@ -70,7 +70,7 @@ DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 @settings_options
 @help_options
 @click.pass_context
-def complete(ctx: click.Context, **given: Any) -> int:
+def complete(ctx: click.Context, /, **given: Any) -> int:
     """Complete the prompt on standard input.
 
     The prompt is PROMPT, a blank line, and standard input, whichever of them there are.

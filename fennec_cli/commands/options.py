@@ -62,7 +62,7 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.5 on
     """A length of time, as seconds."""
 
     name = "dur"

@@ -53,7 +53,7 @@ def build_config(layer: Layer, notes: tuple[str, ...]) -> Config:
     return Config(
         provider=default_provider.value if default_provider else None,
         providers={name: _provider(name, providers[name], network, origins) for name in providers},
-        commands={name: tree.pop(name, {}) for name in COMMANDS},
+        commands={name: tree.pop(name) for name in COMMANDS if name in tree},
         log=LogConfig(**tree.pop("log", {})),
         network=network,
         origins={dotted(path): origin for path, origin in origins.items()},
@@ -106,8 +106,10 @@ def _check_address(provider: ProviderConfig, origins: Mapping[KeyPath, Origin]) 
     if url is None or "${" in url:  # what a variable stands for is checked by who expands it
         return
     origin = origins["provider", provider.name, "base_url"]
-    where = f"{origin.file}: {dotted(origin.path)}"
-    check_base_url(url, allow_insecure_http=provider.allow_insecure_http, where=where)
+    try:
+        check_base_url(url, allow_insecure_http=provider.allow_insecure_http, where=dotted(origin.path))
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error.message}", hint=error.hint) from error
 
 
 def _place(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:

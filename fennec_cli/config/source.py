@@ -120,7 +120,7 @@ def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
 
     buffer: list[str] = []
     tries = 0
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         buffer.append(line)
         if len(buffer) > 1 and not any(end in line for end in ('"""', "'''", "]", "}")):
             continue

@@ -37,7 +37,8 @@ def first_block(text: str) -> str | None:
     A fence is three or more backticks or tildes, indented by at most three spaces, and is closed by at least as many
     of the same (CommonMark 0.31, section 4.5). A block that is never closed is none: its end was not seen.
     """
-    fence, lines = "", []
+    fence = ""
+    lines: list[str] = []
     for line in text.splitlines(keepends=True):
         stripped = line.strip()
         if len(line) - len(line.lstrip(" ")) > 3:

@@ -47,13 +47,12 @@ def retry(
         yield from _committed(chunks, number)
 
     def _again(request: CompletionRequest, first: FennecError) -> "_Attempts":
-        from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, stop_after_attempt, stop_any
+        from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, stop_after_attempt
         from tenacity.retry import retry_if_exception
 
+        enough = stop_after_attempt(policy.max_attempts)
         engine = Retrying(
-            stop=stop_any(
-                stop_after_attempt(policy.max_attempts), lambda state: _too_late(state.upcoming_sleep, request)
-            ),
+            stop=lambda state: enough(state) or _too_late(state.upcoming_sleep, request),
             wait=lambda state: wait_s(_failure(state), state.attempt_number, policy, uniform),
             retry=retry_if_exception(_may_repeat),
             reraise=True,

@@ -69,8 +69,8 @@ class FrameDecoder(ABC):
 
     def _skip_start(self, data: bytes) -> bytes:
         data = self._take_pending() + data
-        if len(data) < len(self._skip) and self._skip.startswith(data):
-            self._pending += data
+        if len(data) < len(self._skip):
+            self._pending += data  # no event is as short as that
             return b""
         skip, self._skip = self._skip, b""
         if not data.startswith(skip):

@@ -13,6 +13,7 @@ from fennec_cli.wire import check_depth
 def test_depth_64_passes_and_65_does_not(pair: str) -> None:
     opening, closing = ("[", "]") if pair == "[]" else ('{"a":', "}")
     check_depth((opening * 64 + "1" + closing * 64).encode())
+    check_depth((opening * 63 + "[],[]" + closing * 63).encode())
     with pytest.raises(ProtocolError, match="nested deeper than 64 levels"):
         check_depth((opening * 65 + "1" + closing * 65).encode())
 
@@ -35,7 +36,7 @@ def test_brackets_behind_a_string_with_escapes_count() -> None:
 
 def test_hostile_8_mib_take_seconds_at_most() -> None:
     start = time.process_time()
-    check_depth(b"[]" * 64 + b'"' + rb"\"" * (4 * 1024 * 1024))
+    check_depth(b"[]" * 65 + b'"' + rb"\"" * (4 * 1024 * 1024))
     with pytest.raises(ProtocolError):
         check_depth(b"[" * (2 * 1024 * 1024))
     assert time.process_time() - start < 5

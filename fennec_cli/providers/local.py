@@ -1,0 +1,35 @@
+"""The embedded engine: Chat Completions of llama.cpp's server, on a unix socket. Source: its README, read 2026-11."""
+
+from fennec_cli.dialects import chat
+from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
+from fennec_cli.dialects.openai_errors import decode_error as decode_error
+from fennec_cli.providers.base import completion_call, models_call, openai_models
+from fennec_cli.request import CompletionRequest
+
+DEFAULT_BASE_URL = "http://localhost/v1"  # the host is only a name: the connection goes to the engine's socket
+DEFAULT_MODEL = "smollm2-135m"
+KEY_VARIABLES: tuple[str, ...] = ()
+BASE_URL_VARIABLE: str | None = None
+HEADER_VARIABLES: dict[str, str] = {}
+# Re-using a connection after a finished stream failed in half of the tries.
+_CLOSE = {"connection": "close"}
+
+
+def dialect(_endpoint: Endpoint, _request: CompletionRequest) -> Dialect:
+    return chat
+
+
+def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
+    return completion_call(dialect(endpoint, request), request, endpoint, extra_headers=_CLOSE)
+
+
+def authorization(key: str) -> Headers:
+    return {"authorization": f"Bearer {key}"}
+
+
+def build_models_request(endpoint: Endpoint) -> HTTPCall:
+    return models_call(endpoint)
+
+
+def decode_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:
+    return openai_models(body, endpoint)

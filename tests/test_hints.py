@@ -1,0 +1,46 @@
+"""Waits that servers ask for."""
+
+import pytest
+
+from fennec_cli.hints import duration_s, retry_after_s
+
+NOW = 1_795_357_800.0  # Sun, 22 Nov 2026 14:30:00 GMT
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "571", "retry-after": "1"}, 0.571),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "x", "retry-after": "2"}, 2.0),
+        ({"retry-after": "Sun, 22 Nov 2026 14:30:30 GMT"}, 30.0),
+        ({"retry-after": "Sun, 22 Nov 2026 14:29:30 GMT"}, 0.0),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6m0s"}, None),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "-1"}, None),
+    ],
+)
+def test_retry_hint_seconds_ms_date_float(headers: dict[str, str], wait: float | None) -> None:
+    assert retry_after_s(headers, now=NOW) == wait
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_retry_hint_clock_skew_1h(skew: float) -> None:
+    """A date is taken against the server's own clock, so ours may be wrong."""
+    headers = {"retry-after": "Sun, 22 Nov 2026 14:30:30 GMT", "date": "Sun, 22 Nov 2026 14:30:00 GMT"}
+    assert retry_after_s(headers, now=NOW + skew) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("120ms", 0.12), ("1s", 1.0), ("6m0s", 360.0), ("1h2m3.5s", 3723.5), ("59.4s", 59.4), ("7", 7.0)]
+    + [("", None), ("-1", None), ("1x", None), ("s", None), ("1 s", None)],
+)
+def test_durations_as_servers_write_them(text: str, seconds: float | None) -> None:
+    assert duration_s(text) == (None if seconds is None else pytest.approx(seconds))
