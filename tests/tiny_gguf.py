@@ -18,8 +18,8 @@ def write_header_only(path: Path, size: int = 4096) -> Path:
 
 def write_scripted_model(path: Path) -> Path:
     """Write a model that llama.cpp loads in milliseconds and that always answers ANSWER."""
-    import gguf
-    import numpy as np
+    import gguf  # type: ignore[import-not-found, unused-ignore]
+    import numpy as np  # type: ignore[import-not-found, unused-ignore]
 
     letters = _byte_letters()
     pieces = [bytes([byte]) for byte in range(256)] + [text.encode() for text in SCRIPT if len(text) > 1]
@@ -69,7 +69,7 @@ def write_scripted_model(path: Path) -> Path:
 
 
 def _byte_letters() -> dict[int, str]:
-    """The printable characters that stand for bytes in a byte-level vocabulary (GPT-2's encoder, `bytes_to_unicode`)."""
+    """The printable characters that stand for bytes in a byte-level vocabulary (as in GPT-2's encoder)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + rank) for rank, byte in enumerate(others)}

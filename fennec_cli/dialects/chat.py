@@ -6,8 +6,6 @@ Spoken by OpenAI, Azure, OpenRouter, llama.cpp, vLLM and most compatible servers
 
 from typing import Any
 
-import orjson
-
 from fennec_cli.chunk import (
     TERMINATOR,
     ChunkMetadata,
@@ -17,10 +15,12 @@ from fennec_cli.chunk import (
     ToolCallDelta,
 )
 from fennec_cli.dialects.base import Framing
+from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.dialects.openai_errors import error_from_event
-from fennec_cli.errors import ProtocolError
-from fennec_cli.request import CompletionRequest, Sampling
-from fennec_cli.wire import Event, check_depth
+from fennec_cli.errors import ProtocolError, RequestError
+from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
+from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/chat/completions"
@@ -36,10 +36,7 @@ _FINISH: dict[str, FinishReason] = {
 
 def build_body(request: CompletionRequest, sampling: Sampling) -> dict[str, Any]:
     """Return the body with the widely known field names (`max_tokens`); providers rename what they call otherwise."""
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-    }
+    body: dict[str, Any] = {"model": request.model, "messages": [_message(message) for message in request.messages]}
     optional = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -49,10 +46,42 @@ def build_body(request: CompletionRequest, sampling: Sampling) -> dict[str, Any]
         "reasoning_effort": sampling.reasoning_effort,
     }
     body.update((key, value) for key, value in optional.items() if value is not None)
+    if request.tools:
+        body["tools"] = [{"type": "function", "function": function_fields(tool)} for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = (
+            request.tool_choice
+            if request.tool_choice in TOOL_CHOICES
+            else {"type": "function", "function": {"name": request.tool_choice}}
+        )
+    if request.schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": schema_fields(request.schema)}
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _message(message: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.attachments:
+        fields["content"] = [{"type": "text", "text": message.content}, *map(_part, message.attachments)]
+    if message.tool_calls:
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    return fields
+
+
+def _part(attachment: Attachment) -> dict[str, Any]:
+    if attachment.is_image:
+        return {"type": "image_url", "image_url": {"url": attachment.address()}}
+    if attachment.url is not None:
+        raise RequestError("Chat Completions takes documents as bytes only", hint="download the document first")
+    return {"type": "file", "file": {"filename": attachment.name, "file_data": attachment.address()}}
 
 
 def decode(event: Event) -> list[CompletionChunk]:
@@ -61,22 +90,11 @@ def decode(event: Event) -> list[CompletionChunk]:
         return []
     if data.startswith(b"[DONE]"):
         return [TERMINATOR]
-    return _chunks(_document(data), "delta")
+    return _chunks(json_object(data), "delta")
 
 
 def decode_body(body: bytes) -> list[CompletionChunk]:
-    return _chunks(_document(body), "message")
-
-
-def _document(data: bytes) -> dict[str, Any]:
-    check_depth(data)
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ProtocolError(f"the provider sent invalid JSON ({error.msg} at character {error.pos})") from None
-    if not isinstance(document, dict):
-        raise ProtocolError(f"the provider sent a JSON {type(document).__name__} where an object belongs")
-    return document
+    return _chunks(json_object(body), "message")
 
 
 def _chunks(document: dict[str, Any], part: str) -> list[CompletionChunk]:
@@ -96,12 +114,14 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
         if delta:
             if delta.get("role"):
                 chunks.append(_opening(document, index))
-            content = delta.get("content") or delta.get("refusal")
-            if content:
-                chunks.append(CompletionChunk(content=_text(content), index=index))
             reasoning = delta.get("reasoning_content") or delta.get("reasoning")
             if reasoning:
                 chunks.append(CompletionChunk(reasoning=_text(reasoning), index=index))
+            content = delta.get("content")
+            if content:
+                chunks.append(CompletionChunk(content=_text(content), index=index))
+            elif delta.get("refusal"):
+                chunks.append(CompletionChunk(content=_text(delta["refusal"]), index=index, refusal=True))
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 chunks.append(CompletionChunk(tool_call=_tool_call(call, position), index=index))
         finish = choice.get("finish_reason")

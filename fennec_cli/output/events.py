@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from fennec_cli.aggregate import CompletionResponse, ResponseAggregator, ToolCall
+from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.errors import EXIT_STATUS, FennecError
 from fennec_cli.output.sink import Sink
 from fennec_cli.output.text import Answer
+from fennec_cli.request import ToolCall
 from fennec_cli.stages import Chunks
 
 Clock = Callable[[], float]

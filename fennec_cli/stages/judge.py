@@ -16,7 +16,7 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
         fold = ResponseAggregator(keep_text=False)
         with closing(inner(request)) as chunks:
             for chunk in chunks:
-                if chunk.finish_reason is not None:
+                if chunk.finish_reason is not None or chunk.refusal:
                     fold.add_chunk(chunk)
                 yield chunk
         fault = verdict(fold.finish_reason)

@@ -83,9 +83,13 @@ def test_pieces_are_at_most_1_mib_and_nothing_is_lost() -> None:
     assert max(map(len, pieces)) == MIB
 
 
-def test_end_is_found_when_the_last_piece_is_full() -> None:
-    for size in range(MIB - 40, MIB + 1):
-        assert len(inflate("deflate", [raw_deflate(bytes(size))])) == size
+@pytest.mark.parametrize("size", [MIB, MIB + 50, MIB + 100, MIB + 190])
+def test_end_is_found_when_zlib_has_taken_all_bytes_but_the_last_piece_is_full(size: int) -> None:
+    packer = zlib.compressobj(wbits=-15)
+    noise = random.Random(6).randbytes(MIB // 8)  # keeps the ratio low
+    first = packer.compress(noise) + packer.flush(zlib.Z_FULL_FLUSH)
+    second = packer.compress(bytes(size)) + packer.flush()
+    assert inflate("deflate", [first, second]) == noise + bytes(size)
 
 
 BOMBS = {

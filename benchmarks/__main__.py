@@ -1,0 +1,159 @@
+"""Measure, interleaved, and print one table. A goal that is missed is said and is no failure: this is no timed test."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import instructions
+from benchmarks.measure import RunFailed, Sample, run
+from benchmarks.table import TOOLS, render
+from benchmarks.tools import CHUNKS, ROOT, Bench, command, install_competitor, install_fennec
+
+Run = tuple[str, str]  # tool, case
+LIGHT = ("pass", "version", "help", "complete help", "live")
+CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS)))
+
+# How often each run is made: normally (about four minutes on two cores) and with --quick (about twenty seconds).
+TIMES: dict[Run, tuple[int, int]] = {
+    **{("fennec", case): (21, 5) for case in LIGHT},
+    ("fennec", "20k"): (9, 2),
+    ("fennec", "20k ndjson"): (9, 2),
+    ("fennec", "200k"): (5, 1),
+    ("llm", "help"): (9, 1),
+    **{(tool, "live"): (9, 1) for tool in TOOLS[1:]},
+    **{(tool, "20k"): (2, 1) for tool in TOOLS[1:]},
+    **{(tool, "200k"): (1, 0) for tool in TOOLS[1:]},
+}
+
+
+def main() -> int:
+    options = _options()
+    notes: list[str] = []
+    try:
+        environments = _environments(options, notes)
+        with tempfile.TemporaryDirectory(prefix="fennec-bench-") as name, _server() as base_url:
+            bench = Bench(Path(name), base_url)
+            bench.prepare()
+            with chdir(name):  # away from any project's configuration
+                samples = _measure(_plan(options), environments, bench, notes)
+                counted = _count(environments["fennec"], bench) if options.instructions else {}
+    except RunFailed as error:
+        print(f"benchmarks: fennec: {error}", file=sys.stderr)
+        return 1
+    print(render(samples))
+    print("\n".join(("", *(f"instructions, {case}: {n / 1e6:,.1f} million" for case, n in counted.items()), *notes)))
+    print(_machine())
+    if options.json:
+        options.json.write_text(_raw(samples, counted))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few runs, rough figures, about 20 seconds")
+    parser.add_argument("--only", action="append", choices=CASES, help="only this case (repeatable)")
+    parser.add_argument("--tools", default=",".join(TOOLS), help="which tools (default: %(default)s)")
+    parser.add_argument("--fennec", type=Path, metavar="DIR", help="a virtual environment that has fennec already")
+    parser.add_argument("--competitors", type=Path, metavar="DIR", help="where their environments are, or are made")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single measurement here")
+    parser.add_argument("--instructions", action="store_true", help="count instructions too (needs valgrind)")
+    return parser.parse_args()
+
+
+def _environments(options: argparse.Namespace, notes: list[str]) -> dict[str, Path]:
+    """Tool -> environment, of all tools that can be had; why one cannot goes to `notes`."""
+    own = ROOT / ".venvs"
+    environments = {"fennec": options.fennec.absolute() if options.fennec else install_fennec(own)}
+    directory = options.competitors.absolute() if options.competitors else own
+    for tool in TOOLS[1:]:
+        if tool in options.tools.split(","):
+            try:
+                environments[tool] = install_competitor(tool, directory)
+            except RunFailed as error:
+                notes.append(f"{tool}: {error}")
+    return environments
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Run the server as a process of its own; it ends with its standard input."""
+    argv = [sys.executable, "-m", "benchmarks.server", *map(str, sorted(set(CHUNKS.values())))]
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+
+
+def _plan(options: argparse.Namespace) -> list[Run]:
+    """Every run in its order: round robin, the rarer ones spread evenly over the rounds."""
+    wanted = {
+        key: times[options.quick]
+        for key, times in TIMES.items()
+        if key[0] in options.tools.split(",") and (options.only is None or key[1] in options.only)
+    }
+    return interleaved(wanted)
+
+
+def interleaved(times: dict[Run, int]) -> list[Run]:
+    """Every run as often as `times` says, so that a slow minute of the machine falls on all of them alike."""
+    moments = ((((turn + 0.5) / count), key) for key, count in times.items() for turn in range(count))
+    return [key for _, key in sorted(moments, key=lambda pair: pair[0])]
+
+
+def _measure(plan: list[Run], environments: dict[str, Path], bench: Bench, notes: list[str]) -> dict[Run, list[Sample]]:
+    """Make the runs. A competitor that fails is left out from there on; fennec may not fail."""
+    samples: dict[Run, list[Sample]] = defaultdict(list)
+    for key in dict.fromkeys(key for key in plan if key[1] in LIGHT):
+        _try(key, environments, bench, notes)  # byte code, page cache: the first run does not count
+    for key in plan:
+        sample = _try(key, environments, bench, notes)
+        if sample is not None:
+            samples[key].append(sample)
+    return samples
+
+
+def _try(key: Run, environments: dict[str, Path], bench: Bench, notes: list[str]) -> Sample | None:
+    tool, case = key
+    if tool not in environments:
+        return None
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{tool} {case}\r")
+    try:
+        return run(command(tool, environments[tool], case, bench), bench.scratch)
+    except RunFailed as error:
+        if tool == "fennec":
+            raise
+        notes.append(f"{tool}: {case}: {error}")
+        del environments[tool]
+        return None
+
+
+def _count(environment: Path, bench: Bench) -> dict[str, int]:
+    return {case: instructions.count(command("fennec", environment, case, bench)) for case in ("pass", "help", "live")}
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0))
+    day = time.strftime("%Y-%m-%d")
+    return f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, {day}; medians over loopback"
+
+
+def _raw(samples: dict[Run, list[Sample]], counted: dict[str, int]) -> str:
+    runs = [
+        {"tool": tool, "case": case, "samples": [asdict(sample) for sample in taken]}
+        for (tool, case), taken in samples.items()
+    ]
+    return json.dumps({"machine": _machine(), "runs": runs, "instructions": counted}, indent=2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

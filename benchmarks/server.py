@@ -1,0 +1,105 @@
+"""A loopback server that speaks streamed Chat Completions and is never the bottleneck.
+
+The model's name selects the script: `bench-200000` answers with that many chunks. Answers are built once; every event
+is an HTTP chunk of its own, as servers send them, and as many go into one `send` as the socket takes.
+"""
+
+import os
+import re
+import socket
+import sys
+import threading
+from functools import cache
+from io import BufferedIOBase
+from itertools import cycle, islice
+
+WORDS = (" the", " fox", " jumps", " over", " a", " lazy", " dog", ",", " then", " sleeps", ".\n")
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_EVENT = (
+    '{{"id":"chatcmpl-BenchBenchBenchBenchBench1","object":"chat.completion.chunk","created":1793491200,'
+    '"model":"bench-2026-11-01","service_tier":"default","system_fingerprint":"fp_0123456789",'
+    '"choices":[{choice}],"usage":{usage}}}'
+)
+_CHOICE = '{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}'
+_USAGE = '{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}'
+
+
+def answer_text(count: int) -> str:
+    """The whole text of an answer of `count` chunks."""
+    return "".join(islice(cycle(WORDS), count))
+
+
+@cache
+def answer(count: int) -> bytes:
+    """The HTTP answer of `count` chunks of text, with role, finish reason, usage and terminator around them."""
+    words = [_chunk(_event(f'{{"content":{_quoted(word)}}}')) for word in WORDS]
+    return b"".join(
+        (
+            _HEAD,
+            _chunk(_event('{"role":"assistant","content":"","refusal":null}')),
+            *islice(cycle(words), count),
+            _chunk(_event("{}", finish='"stop"')),
+            _chunk(_EVENT.format(choice="", usage=_USAGE % (count, count + 9))),
+            _chunk("[DONE]"),
+            b"0\r\n\r\n",
+        )
+    )
+
+
+def _event(delta: str, finish: str = "null") -> str:
+    return _EVENT.format(choice=_CHOICE.format(delta=delta, finish=finish), usage="null")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\n", "\\n") + '"'
+
+
+def _chunk(data: str) -> bytes:
+    event = f"data: {data}\n\n".encode()
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer the requests of one connection until the client goes away."""
+    with connection, connection.makefile("rb") as requests:
+        try:
+            while requests.readline():
+                connection.sendall(answer(_wanted(_body(requests))))
+        except OSError:
+            return
+
+
+def _body(requests: BufferedIOBase) -> bytes:
+    length = 0
+    while (line := requests.readline()) not in (b"\r\n", b""):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return requests.read(length)
+
+
+def _wanted(body: bytes) -> int:
+    model = re.search(rb'"model"\s*:\s*"bench-(\d+)"', body)
+    return int(model[1]) if model else 1
+
+
+def main() -> None:
+    """Print the port, then serve until standard input ends."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    for count in map(int, sys.argv[1:]):
+        answer(count)
+    print(listener.getsockname()[1], flush=True)
+
+    def accept() -> None:
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The tools that are measured, each in a virtual environment of its own, and the command of each case."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import Command, RunFailed
+from benchmarks.server import answer_text
+
+ROOT = Path(__file__).parent.parent
+PROMPT = "Name three colours.\n"
+CHUNKS = {"live": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+# Every event is at once a line for sed and an object for jq; `fennec` is what this pipe becomes.
+CURL = """\
+curl -sN -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' \
+-d '{"model":"'"$1"'","stream":true,"messages":[{"role":"user","content":"Name three colours."}]}' \
+"$OPENAI_BASE_URL/chat/completions" | sed -un 's/^data: {/{/p' |
+jq --unbuffered -rj '.choices[0].delta.content // empty'
+"""
+LLM_MODELS = "".join(
+    f"- model_id: bench-{count}\n  model_name: bench-{count}\n  api_base: {{base_url}}\n"
+    for count in sorted(set(CHUNKS.values()))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a run takes place: a scratch directory for HOME and output, and the server's address."""
+
+    scratch: Path
+    base_url: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """All that a measured command sees; nothing of Python's or the user's settings."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.scratch),
+            "LANG": "C.UTF-8",
+            "OPENAI_API_KEY": "sk-bench",
+            "OPENAI_BASE_URL": self.base_url,
+            "LLM_USER_PATH": str(self.scratch / "llm"),
+        }
+
+    @property
+    def prompt(self) -> Path:
+        return self.scratch / "prompt"
+
+    def prepare(self) -> None:
+        self.prompt.write_text(PROMPT)
+        (self.scratch / "llm").mkdir()
+        (self.scratch / "llm" / "extra-openai-models.yaml").write_text(LLM_MODELS.format(base_url=self.base_url))
+
+
+def fennec(environment: Path, case: str) -> list[str]:
+    program = str(environment / "bin" / "fennec")
+    if case == "pass":
+        return [str(environment / "bin" / "python"), "-c", "pass"]
+    if case in CHUNKS:
+        ndjson = ["--ndjson"] if case.endswith("ndjson") else []
+        return [program, "complete", "-m", f"openai/bench-{CHUNKS[case]}", *ndjson]
+    return [program, *{"version": ["--version"], "help": ["--help"], "complete help": ["complete", "--help"]}[case]]
+
+
+def llm(environment: Path, case: str) -> list[str]:
+    program = str(environment / "bin" / "llm")
+    return [program, "--help"] if case == "help" else [program, "-n", "-m", f"bench-{CHUNKS[case]}"]
+
+
+def openai(environment: Path, case: str) -> list[str]:
+    return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "openai_sdk.py"), f"bench-{CHUNKS[case]}"]
+
+
+def curl(_environment: Path, case: str) -> list[str]:
+    return ["/bin/sh", "-c", CURL, "sh", f"bench-{CHUNKS[case]}"]
+
+
+ARGV: dict[str, Callable[[Path, str], list[str]]] = {"fennec": fennec, "llm": llm, "openai": openai, "curl": curl}
+
+
+def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
+    return Command(tuple(ARGV[tool](environment, case)), bench.prompt, bench.environ, _check(case))
+
+
+def _check(case: str) -> Callable[[bytes], bool]:
+    if case == "pass":
+        return lambda output: not output
+    if case not in CHUNKS:
+        return lambda output: bool(output)
+    if case.endswith("ndjson"):
+        return lambda output: output.count(b'"type":"chunk"') == CHUNKS[case] and b'"ok":true' in output
+    text = answer_text(CHUNKS[case])
+    return lambda output: output.decode().rstrip("\n") == text.rstrip("\n")
+
+
+def install_fennec(directory: Path) -> Path:
+    """Install this tree, as a user would get it, into an environment of its own; again when a source file changed."""
+    environment, stamp = directory / "bench-fennec", directory / "bench-fennec" / "installed"
+    sources = [ROOT / "setup.cfg", *(ROOT / "fennec_cli").rglob("*.py")]
+    if not stamp.exists() or stamp.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        _make(environment)
+        _pip(environment, ".")
+        _pip(environment, "--force-reinstall", "--no-deps", ".")
+        stamp.touch()
+    return environment
+
+
+def install_competitor(tool: str, directory: Path) -> Path:
+    """Return the environment of a competitor. Raises `RunFailed` where it cannot be had on this machine."""
+    if tool == "curl":
+        for program in ("curl", "sed", "jq"):
+            if shutil.which(program) is None:
+                raise RunFailed(f"{program} is not installed")
+        return directory
+    environment = directory / f"bench-{tool}"
+    stamp = environment / "installed"
+    if not stamp.exists():
+        _make(environment)
+        _pip(environment, tool)
+        stamp.touch()
+    return environment
+
+
+def _make(environment: Path) -> None:
+    if not (environment / "bin" / "pip").exists():
+        _call([sys.executable, "-m", "venv", str(environment)])
+
+
+def _pip(environment: Path, *arguments: str) -> None:
+    _call([str(environment / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *arguments])
+
+
+def _call(argv: list[str]) -> None:
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise RunFailed(f"cannot be installed ({lines[-1] if lines else done.returncode})")

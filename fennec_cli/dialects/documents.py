@@ -1,0 +1,20 @@
+"""JSON objects from the wire."""
+
+from typing import Any
+
+import orjson
+
+from fennec_cli.errors import ProtocolError
+from fennec_cli.wire import check_depth
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object. Raises `ProtocolError` for anything else, and for one that is nested too deeply."""
+    check_depth(data)
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"the provider sent invalid JSON ({error.msg} at character {error.pos})") from None
+    if not isinstance(document, dict):
+        raise ProtocolError(f"the provider sent a JSON {type(document).__name__} where an object belongs")
+    return document
