@@ -1,6 +1,6 @@
 """The fold over all chunks of one answer: chunks in, `CompletionResponse` out. Pure."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.request import ToolCall
@@ -126,6 +126,22 @@ class ResponseAggregator:
             return self._choices[index]
         except KeyError:
             return self._choices.setdefault(index, _Open())
+
+
+class CallNumbers:
+    """Numbers the tool calls of each choice 0, 1, … by first appearance, for wires that name them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[str, int]] = {}
+
+    def numbered(self, chunk: CompletionChunk) -> CompletionChunk:
+        """Return `chunk` with the number of its call in the place of the call's key."""
+        call = chunk.tool_call
+        if call is None or call.key is None:
+            return chunk
+        known = self._known.setdefault(chunk.index, {})
+        number = known.setdefault(call.key, len(known))
+        return replace(chunk, tool_call=replace(call, index=number, key=None))
 
 
 def merged(old: ChunkMetadata, new: ChunkMetadata) -> ChunkMetadata:

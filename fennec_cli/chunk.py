@@ -30,12 +30,17 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a tool call; `arguments` is a fragment of JSON text, `id` and `name` come with the first piece."""
+    """A piece of a tool call; `arguments` is a fragment of JSON text, `id` and `name` come with the first piece.
+
+    `index` counts the calls of a choice from 0. A wire that names calls instead gives the name in `key`; whoever folds
+    the stream turns it into a number (`aggregate.CallNumbers`).
+    """
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

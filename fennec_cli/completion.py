@@ -8,18 +8,19 @@ from typing import Any
 
 import orjson
 
-from fennec_cli import prompts, signals
+from fennec_cli import inputs, prompts, signals
 from fennec_cli.batch import Tally, run_one, run_rows
+from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.errors import PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
-from fennec_cli.output.sink import DescriptorSink, FileSink, Sink
+from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.prompts import Row
 from fennec_cli.registry import Overrides, ProviderRegistry, Target
-from fennec_cli.request import CompletionRequest, Sampling, estimate_tokens
+from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
 
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 
@@ -39,6 +40,10 @@ class CompleteOptions:
     stop: tuple[str, ...] = ()
     reasoning_effort: str | None = None
     option: tuple[str, ...] = ()
+    tools: str | None = None
+    tool_choice: str | None = None
+    schema: str | None = None
+    attach: tuple[str, ...] = ()
     input_format: str = "text"
     file: tuple[str, ...] = ()
     no_stdin: bool = False
@@ -69,12 +74,12 @@ class CompleteOptions:
 def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
     notes = _notes(options, config)
-    registry = ProviderRegistry(config, overrides=_overrides(options), trace=lambda line: notes.say(3, line))
+    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say)
     target = registry.choose(options.model or config.model, options.provider)
     notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
     run = _Run(options, config, registry, target, notes, start)
-    sink = _sink(options)
     signals.install()
+    sink = _sink(options)
     try:
         return run.dry(sink) if options.dry_run else run.go(sink)
     finally:
@@ -105,13 +110,16 @@ class _Run:
         self._head = [prompts.read_file(path, replace=self._replace) for path in options.file]
         if options.prompt:
             self._head.insert(0, options.prompt)
+        self._tools = inputs.tools(options.tools) if options.tools else ()
+        self._tool_choice = inputs.checked_choice(options.tool_choice, self._tools)
+        self._schema = inputs.schema(options.schema) if options.schema else None
+        self._attachments = self._read_attachments()
 
     def go(self, sink: Sink) -> int:
         options = self._options
         writer = self._writer(sink)
-        stage = request_pipeline(
-            self._registry.get_provider(self._target.provider, self._target.model), self._pipeline_settings()
-        )
+        provider = self._registry.get_provider(self._target.provider, self._target.model)
+        stage = request_pipeline(provider, self._pipeline_settings(), self._cost)
         if options.input_format == "text":
             answer = run_one(self._single(), stage, self._request, writer)
             self._say_usage(answer)
@@ -152,16 +160,19 @@ class _Run:
 
     def _estimate(self, prompt: str) -> dict[str, Any]:
         tokens_in, tokens_out = estimate_tokens(prompt), self._options.max_tokens
-        price = self._settings.prices.get(self._target.model)
+        price = self._registry.price(self._target.provider, self._target.model)
         cost = None
         if price is not None:
             cost = (tokens_in * price.input + (tokens_out or 0) * price.output) / 1e6
         return {"input_tokens": tokens_in, "max_output_tokens": tokens_out, "cost_usd": cost}
 
+    def _cost(self, model: str, usage: TokenUsage) -> float | None:
+        price = self._registry.price(self._target.provider, model)
+        return price.cost_usd(usage) if price else None
+
     @property
     def _settings(self) -> ProviderConfig:
-        name = self._target.provider
-        return self._config.providers.get(name) or ProviderConfig(name=name, type=name)
+        return self._config.provider_config(self._target.provider)
 
     def _single(self) -> Row:
         data = None
@@ -176,9 +187,17 @@ class _Run:
         records = prompts.read_records(0, b"\n" if lines else b"\0", self._deadline)
         return prompts.rows(records, self._head, lines=lines, replace=self._replace)
 
+    def _read_attachments(self) -> tuple[Attachment, ...]:
+        if "-" not in self._options.attach:
+            return tuple(inputs.attachment(place) for place in self._options.attach)
+        if self._options.input_format != "text" or self._options.no_stdin:
+            raise UsageError("-a - takes standard input", hint="give the prompt as an argument, without --input")
+        data = prompts.read_all(0, self._deadline)
+        return tuple(inputs.attachment(place, data) for place in self._options.attach)
+
     @property
     def _reads_stdin(self) -> bool:
-        return not self._options.no_stdin and not os.isatty(0)
+        return not self._options.no_stdin and "-" not in self._options.attach and not os.isatty(0)
 
     def _request(self, row: Row) -> CompletionRequest:
         options = self._options
@@ -198,6 +217,11 @@ class _Run:
                 reasoning_effort=options.reasoning_effort,
             ),
             options=self._raw_options,
+            tools=self._tools,
+            tool_choice=self._tool_choice,
+            schema=self._schema,
+            reasoning=options.reasoning,
+            attachments=self._attachments,
             stream=not options.no_stream,
             deadline=deadline,
         )
@@ -208,12 +232,16 @@ class _Run:
             retry = replace(retry, max_attempts=options.retries + 1)
         return PipelineSettings(
             retry=retry,
-            atomic=options.atomic or options.extract or options.output is not None or options.output_format == "json",
+            atomic=options.atomic
+            or options.extract
+            or options.output is not None
+            or options.output_format == "json"
+            or self._schema is not None,
             shows_reasoning=options.reasoning,
             extract=options.extract,
+            conform=self._schema is not None,
             allow_truncated=options.allow_truncated,
             allow_filtered=options.allow_filtered,
-            prices=self._settings.prices,
         )
 
     def _writer(self, sink: Sink) -> Writer:
@@ -300,6 +328,4 @@ def _sink(options: CompleteOptions) -> Sink:
         import sys
 
         return DescriptorSink(1, closed=sys.stdout is None)
-    sink = FileSink(options.output)
-    sink.check()
-    return sink
+    return open_output(options.output)

@@ -17,10 +17,10 @@ def parse_duration(value: str | float) -> float:
 
     Raises ValueError for anything else: other text, negative, infinite or longer than 10,000 days.
     """
-    seconds = _seconds(value) if isinstance(value, str) else float(value)
+    seconds = _seconds(value) if isinstance(value, str) else value
     if not 0 <= seconds <= LONGEST:
         raise ValueError(f"a duration lies between 0 and 10000d, not {value!r:.40}")
-    return seconds
+    return float(seconds)
 
 
 def _seconds(text: str) -> float:

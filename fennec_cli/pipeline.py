@@ -3,17 +3,15 @@
 A request goes in, chunks come out, and everything between is a stage of the same shape, innermost first.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fennec_cli.backoff import RetryConfig
-from fennec_cli.chunk import TokenUsage
-from fennec_cli.pricing import Price
 from fennec_cli.stages import Stage
+from fennec_cli.stages.conform import conform
 from fennec_cli.stages.extract import extract
 from fennec_cli.stages.hold import hold
 from fennec_cli.stages.judge import judge
-from fennec_cli.stages.measure import measure
+from fennec_cli.stages.measure import Price, measure
 from fennec_cli.stages.retry import retry
 from fennec_cli.transport import StreamingProvider
 
@@ -26,9 +24,9 @@ class PipelineSettings:
     atomic: bool = False
     shows_reasoning: bool = False
     extract: bool = False
+    conform: bool = False
     allow_truncated: bool = False
     allow_filtered: bool = False
-    prices: Mapping[str, Price] | None = None
 
 
 def attempts(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
@@ -39,15 +37,12 @@ def attempts(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
     return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning)
 
 
-def request_pipeline(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
-    """What happens to a request between the command and the provider."""
+def request_pipeline(provider: StreamingProvider, settings: PipelineSettings, price: Price) -> Stage:
+    """What happens to a request between the command and the provider; `price` is asked once the usage is known."""
     stage = attempts(provider, settings)
     if settings.extract:
         stage = extract(stage)
+    if settings.conform:
+        stage = conform(stage)
     stage = judge(stage, allow_truncated=settings.allow_truncated, allow_filtered=settings.allow_filtered)
-    prices = settings.prices or {}
-
-    def price(model: str, usage: TokenUsage) -> float | None:
-        return prices[model].cost_usd(usage) if model in prices else None
-
     return measure(stage, price=price)

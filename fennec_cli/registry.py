@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fennec_cli.config import Config, ProviderConfig, check_base_url, expand
-from fennec_cli.dialects.base import Endpoint, ProviderModule
+from fennec_cli.dialects.base import Endpoint, ModelInfo, ProviderModule
 from fennec_cli.errors import ConfigError
 from fennec_cli.keys import find_key, has_key
+from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.request import Sampling
 from fennec_cli.transport import HTTPProvider
@@ -52,12 +53,12 @@ class ProviderRegistry:
         *,
         overrides: Overrides = Overrides(),
         environ: Mapping[str, str] = os.environ,
-        trace: Callable[[str], None] = lambda _line: None,
+        say: Callable[[int, str], None] = lambda _level, _text: None,
     ) -> None:
         self._config = config
         self._overrides = overrides
         self._environ = environ
-        self._trace = trace
+        self._say = say
         self._providers: dict[str, HTTPProvider] = {}
         self._engines: list[Engine] = []
 
@@ -78,8 +79,8 @@ class ProviderRegistry:
         return Target(chosen, name or self._default_model(chosen), reason)
 
     def get_provider(self, name: str, model: str | None = None) -> HTTPProvider:
-        """Return the provider called `name`; the embedded engine needs the `model` it shall load."""
-        key = f"{name}/{model}" if self._settings(name).type == "local" else name
+        """Return the provider called `name`, set up for `model` (the embedded engine loads it)."""
+        key = f"{name}/{model}"
         if key not in self._providers:
             self._providers[key] = self._build(name, model)
         return self._providers[key]
@@ -89,14 +90,36 @@ class ProviderRegistry:
         known = dict.fromkeys((*PROVIDERS, *self._config.providers))
         return [name for name in known if self._is_usable(name)]
 
-    def price(self, provider: str) -> Mapping[str, object]:
-        return self._settings(provider).prices
+    def price(self, name: str, model: str) -> Price | None:
+        """Return the price of a model: the configured one, else the catalogue's, else None."""
+        settings = self._settings(name)
+        if model in settings.prices:
+            return settings.prices[model]
+        from fennec_cli.catalogue import lookup
+
+        known = lookup(settings.type, model)
+        return known.price if known else None
+
+    def type_of(self, name: str) -> str:
+        return self._settings(name).type
+
+    def list_models(self, name: str) -> list[ModelInfo]:
+        """Ask a provider for its models; the embedded engine's are the installed files."""
+        settings = self._settings(name)
+        if settings.type != "local":
+            return self.get_provider(name).get_models()
+        from fennec_cli.model_files import ModelManager
+
+        installed = ModelManager(environ=self._environ).installed()
+        return [ModelInfo(id=model.id, provider=name, source="installed") for model in installed]
 
     def close(self) -> None:
         for provider in self._providers.values():
             provider.close()
         for engine in self._engines:
             engine.close()
+        self._providers.clear()
+        self._engines.clear()
 
     def _is_provider(self, name: str) -> bool:
         return name in PROVIDERS or name in self._config.providers
@@ -125,12 +148,7 @@ class ProviderRegistry:
         )
 
     def _settings(self, name: str) -> ProviderConfig:
-        if name in self._config.providers:
-            return self._config.providers[name]
-        if name in PROVIDERS:
-            return ProviderConfig(name=name, type=name)
-        known = ", ".join(dict.fromkeys((*PROVIDERS, *self._config.providers)))
-        raise ConfigError(f"unknown provider {name}", hint=f"known providers: {known}")
+        return self._config.provider_config(name)
 
     def _default_model(self, name: str) -> str:
         settings = self._settings(name)
@@ -142,7 +160,7 @@ class ProviderRegistry:
     def _build(self, name: str, model: str | None) -> HTTPProvider:
         settings = self._settings(name)
         module = provider_module(settings.type, name=name)
-        endpoint = self._endpoint(module, settings)
+        endpoint = self._endpoint(module, settings, model)
         limits = self._limits(settings)
         if settings.type == "local":
             return self._build_local(module, endpoint, settings, limits, model or self._default_model(name))
@@ -160,7 +178,7 @@ class ProviderRegistry:
         def key() -> str | None:
             return self._key(module, settings, endpoint.base_url)
 
-        return HTTPProvider(module, endpoint, connect, key=key, limits=limits, trace=self._trace)
+        return HTTPProvider(module, endpoint, connect, key=key, limits=limits, trace=lambda line: self._say(3, line))
 
     def _build_local(
         self, module: ProviderModule, endpoint: Endpoint, settings: ProviderConfig, limits: Limits, model: str
@@ -182,9 +200,9 @@ class ProviderRegistry:
         def key() -> str | None:
             return engines[0].token if engines else None
 
-        return HTTPProvider(module, endpoint, connect, key=key, limits=limits, trace=self._trace)
+        return HTTPProvider(module, endpoint, connect, key=key, limits=limits, trace=lambda line: self._say(3, line))
 
-    def _endpoint(self, module: ProviderModule, settings: ProviderConfig) -> Endpoint:
+    def _endpoint(self, module: ProviderModule, settings: ProviderConfig, model: str | None) -> Endpoint:
         from_environment = None
         headers = {}
         if settings.name == settings.type:
@@ -202,16 +220,30 @@ class ProviderRegistry:
         return Endpoint(
             name=settings.name,
             base_url=base_url,
+            api=settings.api,
             headers=headers,
-            defaults=Sampling(
-                temperature=settings.temperature,
-                top_p=settings.top_p,
-                max_tokens=settings.max_tokens,
-                seed=settings.seed,
-                stop=settings.stop,
-                reasoning_effort=settings.reasoning_effort,
-            ),
+            defaults=self._defaults(settings, model),
         )
+
+    def _defaults(self, settings: ProviderConfig, model: str | None) -> Sampling:
+        """Sampling from the configuration, without what the model is known to refuse."""
+        defaults = Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=settings.stop,
+            reasoning_effort=settings.reasoning_effort,
+        )
+        if model is None or (defaults.temperature is None and defaults.top_p is None):
+            return defaults
+        from fennec_cli.catalogue import lookup, refuses_sampling
+
+        known = lookup(settings.type, model)
+        if known is None or not refuses_sampling(known, defaults.reasoning_effort):
+            return defaults
+        self._say(1, f"{settings.name}/{model} refuses sampling options: temperature and top_p are left out")
+        return replace(defaults, temperature=None, top_p=None)
 
     def _limits(self, settings: ProviderConfig) -> Limits:
         given, default = self._overrides, Limits()

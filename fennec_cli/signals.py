@@ -32,6 +32,31 @@ def install() -> None:
             signal.signal(number, _first)
 
 
+class _Postponed:
+    """A `with` block that a signal does not break into: it counts at the end of the block."""
+
+    active = False
+    number: int | None = None
+
+    def __enter__(self) -> None:
+        self.active = True
+
+    def __exit__(self, *_details: object) -> None:
+        self.active = False
+        if self.number is not None:
+            number, self.number = self.number, None
+            raise Interrupted(number)
+
+
+postponed = _Postponed()
+_stopping = False
+
+
+def stopping() -> bool:
+    """Whether the first signal has come and only what is open is being closed."""
+    return _stopping
+
+
 def die(number: int) -> NoReturn:
     """End by the default action of signal `number`, so that the parent sees what happened."""
     signal.signal(number, signal.SIG_DFL)
@@ -43,4 +68,9 @@ def _first(number: int, _frame: object) -> None:
     for handled in _HANDLED:
         if signal.getsignal(handled) is not signal.SIG_IGN:
             signal.signal(handled, signal.SIG_DFL)
+    global _stopping
+    _stopping = True
+    if postponed.active:
+        postponed.number = number
+        return
     raise Interrupted(number)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
+from fennec_cli.aggregate import CallNumbers, CompletionResponse, ResponseAggregator
 from fennec_cli.chunk import TERMINATOR, CompletionChunk
 from fennec_cli.dialects.base import Dialect
 from fennec_cli.wire.ndjson import NDJSONDecoder
@@ -76,12 +76,13 @@ def error_cases(prefix: str) -> list[ErrorCase]:
 def decode(dialect: Dialect, body: bytes) -> list[CompletionChunk]:
     """All chunks of a recorded stream, up to its end marker."""
     decoder = SSEDecoder() if dialect.FRAMING == "sse" else NDJSONDecoder()
+    numbers = CallNumbers()
     chunks: list[CompletionChunk] = []
     for event in [*decoder.feed(body), *decoder.close()]:
         for chunk in dialect.decode(event):
             if chunk is TERMINATOR:
                 return chunks
-            chunks.append(chunk)
+            chunks.append(numbers.numbered(chunk))
     return chunks
 
 

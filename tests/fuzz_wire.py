@@ -12,8 +12,7 @@ try:
 except ImportError:
     sys.exit("atheris is missing: pip install atheris")
 
-TESTS = Path(__file__).parent
-sys.path[:0] = [str(TESTS.parent), str(TESTS / "wire")]
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 with atheris.instrument_imports(include=["fennec_cli"]):
     from fennec_cli.errors import ProtocolError
@@ -22,8 +21,8 @@ with atheris.instrument_imports(include=["fennec_cli"]):
     from fennec_cli.wire.ndjson import NDJSONDecoder
     from fennec_cli.wire.sse import SSEDecoder
 
-from slow_sse import slow_sse  # noqa: E402 (needs the path above)
-from wire_cuts import cut, run  # noqa: E402
+from tests.wire.slow_sse import slow_sse
+from tests.wire.wire_cuts import cut, run
 
 
 def one_input(data: bytes) -> None:

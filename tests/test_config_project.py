@@ -105,19 +105,36 @@ def test_a_project_uses_no_variables(tmp_path: Path, text: str) -> None:
     assert "canary" not in message
 
 
+def test_a_hostile_file_cannot_use_up_memory(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a." * 100_000 + "a = 1").endswith("/.fennec.toml: larger than 8 KiB")
+
+
 def test_an_alias_named_like_a_key_is_only_an_alias(tmp_path: Path) -> None:
     text = "[alias]\nprovider = 'openai/gpt-5.4-mini'"
     assert load_project(tmp_path, text).alias == {"provider": "openai/gpt-5.4-mini"}
 
 
+def belongs_to_a_stranger(file: Path) -> int:
+    """Make the file somebody else's, and return the user for whom it is."""
+    if os.geteuid() != 0:
+        return os.geteuid() + 1
+    os.chown(file, 12345, -1)  # what root owns counts as everybody's
+    return 0
+
+
 def test_a_strangers_file_is_ignored_with_a_note(tmp_path: Path) -> None:
-    stranger = os.geteuid() + 1
-    if os.geteuid() == 0:  # what root owns is everybody's: let the file be another's
-        load_project(tmp_path, "")
-        os.chown(tmp_path / ".fennec.toml", 12345, -1)
-        stranger = 0
+    load_project(tmp_path, "")
+    stranger = belongs_to_a_stranger(tmp_path / ".fennec.toml")
     config = load_project(tmp_path, "log = 1", user_id=stranger)
     assert config.notes == (f"{tmp_path}/.fennec.toml belongs to another user: ignored",)
+
+
+def test_what_a_stranger_made_unreadable_is_ignored_too(tmp_path: Path) -> None:
+    place = tmp_path / ".fennec.toml"
+    place.mkdir()
+    stranger = belongs_to_a_stranger(place)
+    config = load_config(environ={}, cwd=tmp_path, system_file=tmp_path / "none", user_id=lambda: stranger)
+    assert len(config.notes) == 1
 
 
 def test_the_same_file_named_with_config_is_trusted(tmp_path: Path) -> None:

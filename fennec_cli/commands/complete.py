@@ -33,11 +33,16 @@ DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 @option("--reasoning-effort", metavar="LEVEL", group="Model", help="How much a reasoning model thinks.")
 @option("-O", "--option", metavar="K=V", multiple=True, group="Model",
         help="Send K to the provider as it is; V is JSON or text (repeatable).")
+@option("--tools", metavar="FILE", group="Tools", help="Functions the model may call: a JSON array of definitions.")
+@option("--tool-choice", metavar="auto|none|required|NAME", group="Tools", help="Whether it must call one, and which.")
+@option("--schema", metavar="FILE", group="Tools", help="JSON Schema that the answer must fit (checked here too).")
 @option("--input", "input_format", type=click.Choice(["text", "lines", "nul"]), default="text", group="Input",
         daily=True, help="What standard input is: one prompt, or one a line, or one up to each NUL.")
 @option("-0", "--nul", is_flag=True, envvar=(), group="Input", help="The same as --input nul.")
 @option("-f", "--file", metavar="PATH", multiple=True, group="Input", daily=True,
         help="Put this file's text before the prompt (repeatable).")
+@option("-a", "--attach", metavar="PATH|URL|-", multiple=True, group="Input",
+        help="Send an image or a document along (repeatable).")
 @option("--no-stdin", is_flag=True, group="Input", help="Leave standard input alone.")
 @option("--encoding-errors", type=click.Choice(["strict", "replace"]), default="strict", group="Input",
         help="What to do with bytes that are not UTF-8.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fennec_cli import signals
-from fennec_cli.commands.options import Command, help_options, option
+from fennec_cli.commands.options import Command, help_options, load_settings, option, settings_options
 from fennec_cli.errors import UsageError
 from fennec_cli.output.notes import Notes
 
@@ -24,9 +24,42 @@ Examples:
 LABELS = {"download": "downloading", "check": "checking", "waiting": "waiting for another fennec that fetches a model"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def models() -> None:
-    """List models; pull and remove local ones."""
+LIST_EXAMPLES = """\b
+Examples:
+  fennec models
+  fennec models list --ndjson | jq -r 'select(.input_usd_per_mtok < 0.5).id'
+"""
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def models(ctx: click.Context, /) -> int:
+    """List models; pull and remove local ones. Without a subcommand: list."""
+    return 0 if ctx.invoked_subcommand else int(ctx.invoke(list_, **_list_defaults(ctx)))
+
+
+@models.command("list", cls=Command, add_help_option=False, epilog=LIST_EXAMPLES)
+@option("--provider", metavar="NAME", daily=True, help="Only this provider's models.")
+@option("--format", "output_format", type=click.Choice(["table", "json", "ndjson"]), default="table", envvar=(),
+        daily=True, help="A table for people, one JSON array, or one object a line.")
+@option("--ndjson", is_flag=True, envvar=(), daily=True, help="The same as --format ndjson.")
+@option("--json", "as_json", is_flag=True, envvar=(), daily=True, help="The same as --format json.")
+@settings_options
+@help_options
+@click.pass_context
+def list_(ctx: click.Context, /, provider: str | None, output_format: str, ndjson: bool, as_json: bool) -> int:
+    """List the models of every configured provider."""
+    from fennec_cli.listing import run_list
+
+    if ndjson or as_json:
+        output_format = "ndjson" if ndjson else "json"
+    signals.install()
+    return run_list(ctx.obj, provider, output_format)
+
+
+def _list_defaults(ctx: click.Context) -> dict[str, Any]:
+    ctx.obj = load_settings(None, None)
+    return {"provider": os.environ.get("FENNEC_PROVIDER"), "output_format": "table", "ndjson": False, "as_json": False}
 
 
 @models.command(cls=Command, add_help_option=False, epilog=PULL_EXAMPLES)

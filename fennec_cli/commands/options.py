@@ -132,14 +132,10 @@ def settings_options(command: Any) -> Any:
 
 def load_settings(path: str | None, profile: str | None) -> Any:
     """Load the configuration for the directory we are in."""
-    from pathlib import Path
-
     from fennec_cli.config import load_config
 
     try:
-        here = Path.cwd()
+        here = os.getcwd()
     except OSError as error:
         raise ConfigError(f"the working directory cannot be used ({error.strerror})") from error
-    return load_config(
-        environ=os.environ, cwd=here, explicit=None if path is None else Path(path), profile=profile or None
-    )
+    return load_config(environ=os.environ, cwd=here, explicit=path, profile=profile or None)

@@ -46,7 +46,7 @@ def duration(value: object) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             return parse_duration(value)
-        except (ValueError, OverflowError):
+        except ValueError:
             pass
     raise ValueError(f"must be a duration: {EXAMPLES}")
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from fennec_cli.config.settings import PROVIDER_TYPES, Config
-from fennec_cli.config.source import Source, read_source, shown
+from fennec_cli.config.source import LARGEST_PROJECT_FILE, Source, read_source, shown
 from fennec_cli.errors import ConfigError
 
 SYSTEM_FILE = "/etc/fennec/config.toml"
@@ -80,7 +80,7 @@ def _user_file(environ: Mapping[str, str]) -> str | None:
 
 def _read_if_there(path: str) -> list[Source]:
     try:
-        return [read_source(path, wait=False)]
+        return [read_source(path)]
     except FileNotFoundError:
         return []
 
@@ -99,7 +99,7 @@ def _read_project(path: str, user_id: Callable[[], int]) -> tuple[Source | None,
     except OSError:
         return None, ()
     if owner in ours:
-        source = read_source(path, wait=False)
+        source = read_source(path, limit=LARGEST_PROJECT_FILE)
         if source.owner in ours:
             return source, ()
     return None, (f"{shown(path)} belongs to another user: ignored",)

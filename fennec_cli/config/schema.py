@@ -94,6 +94,7 @@ PRICE = Table(
 PROVIDER = Table(
     {
         "type": Key(choice(*PROVIDER_TYPES)),
+        "api": Key(choice("auto", "responses", "chat")),
         "api_key": Key(text),
         "base_url": Key(text),
         "headers": Table(each=Key(header_value), names=header_name),

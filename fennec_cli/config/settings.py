@@ -46,6 +46,7 @@ class ProviderConfig:
 
     name: str
     type: str
+    api: Literal["auto", "responses", "chat"] = "auto"
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -61,7 +62,7 @@ class ProviderConfig:
     first_token_timeout: float | None = None
     idle_timeout: float | None = None
     ca_bundle: str | None = None
-    tls_min: Literal["1.2", "1.3"] = "1.2"
+    tls_min: Literal["1.2", "1.3"] = "1.3"
     allow_insecure_http: bool = False
     send_key_insecure: bool = False
     num_ctx: int | None = None

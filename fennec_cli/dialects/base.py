@@ -55,6 +55,7 @@ class Dialect(Protocol):
 
     FRAMING: Framing
     PATH: str
+    DOCUMENT_URLS: bool  # whether documents may be given as URLs (images may be, everywhere)
 
     def build_body(self, request: CompletionRequest, sampling: Sampling, /) -> dict[str, Any]:
         """Return the body of a completion request, without the request's raw `options`."""

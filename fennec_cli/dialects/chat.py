@@ -24,6 +24,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/chat/completions"
+DOCUMENT_URLS = False
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",

@@ -46,6 +46,11 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "server_is_overloaded": Overloaded,
     "service_unavailable_error": Overloaded,
     "server_error": ServerError,
+    "vector_store_timeout": ServerError,
+    "invalid_prompt": RequestError,
+    "data_residency_mismatch": RequestError,
+    "bio_policy": ContentFiltered,
+    "misalignment_policy_violation": ContentFiltered,
 }
 _BY_STATUS: dict[int, type[ProviderError]] = {
     401: AuthenticationError,

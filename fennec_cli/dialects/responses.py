@@ -16,6 +16,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/responses"
+DOCUMENT_URLS = True
 
 _INCOMPLETE: dict[str, FinishReason] = {
     "max_output_tokens": "length",
@@ -87,13 +88,10 @@ def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:
         case "response.reasoning_summary_part.added" if event.get("summary_index"):
             return [CompletionChunk(reasoning="\n\n")]
         case "response.function_call_arguments.delta":
-            return [
-                CompletionChunk(tool_call=ToolCallDelta(int(event["output_index"]), arguments=_text(event["delta"])))
-            ]
+            piece = ToolCallDelta(0, arguments=_text(event["delta"]), key=str(event["item_id"]))
+            return [CompletionChunk(tool_call=piece)]
         case "response.output_item.added" if event["item"].get("type") == "function_call":
-            item = event["item"]
-            call = ToolCallDelta(int(event["output_index"]), item["call_id"], item["name"], item.get("arguments") or "")
-            return [CompletionChunk(tool_call=call)]
+            return [CompletionChunk(tool_call=_tool_call(event["item"]))]
         case "response.created":
             return [_opening(event["response"])]
         case "response.completed" | "response.incomplete" | "response.failed":
@@ -105,7 +103,7 @@ def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:
 
 def _whole(response: dict[str, Any]) -> list[CompletionChunk]:
     chunks = [_opening(response)]
-    for index, item in enumerate(response.get("output") or ()):
+    for item in response.get("output") or ():
         match item.get("type"):
             case "message":
                 for part in item["content"]:
@@ -118,9 +116,13 @@ def _whole(response: dict[str, Any]) -> list[CompletionChunk]:
                 if text:
                     chunks.append(CompletionChunk(reasoning=text))
             case "function_call":
-                call = ToolCallDelta(index, item["call_id"], item["name"], item["arguments"])
-                chunks.append(CompletionChunk(tool_call=call))
+                chunks.append(CompletionChunk(tool_call=_tool_call(item)))
     return [*chunks, *_ending(response)]
+
+
+def _tool_call(item: dict[str, Any]) -> ToolCallDelta:
+    """Calls are told apart by the item's id: compatible servers (llama.cpp) send no `output_index`."""
+    return ToolCallDelta(0, item["call_id"], item["name"], item.get("arguments") or "", key=str(item["id"]))
 
 
 def _opening(response: dict[str, Any]) -> CompletionChunk:

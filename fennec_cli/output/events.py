@@ -86,8 +86,9 @@ class EventWriter:
 
     def _flush(self, row: "_Row") -> None:
         if row.lines:
-            self._sink.write(b"".join(row.lines))
-            row.lines.clear()
+            lines = b"".join(row.lines)
+            row.lines.clear()  # first: a write that fails is not repeated by the closing event
+            self._sink.write(lines)
 
 
 class _Row:

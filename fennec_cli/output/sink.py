@@ -1,10 +1,17 @@
 """Where bytes go: a descriptor, or a file that appears whole or not at all."""
 
-import errno
 import os
+import select
+import stat
+import time
+from contextlib import suppress
 from typing import Protocol
 
+from fennec_cli import signals
 from fennec_cli.errors import OutputError
+
+_ATOMIC = 4096  # PIPE_BUF: what a writable pipe takes at once
+_CLOSING_S = 0.3  # how long the last lines of an interrupted run may take, if their reader is slow
 
 
 class ReaderGone(BaseException):
@@ -26,25 +33,48 @@ class Sink(Protocol):
 
 
 class DescriptorSink:
-    """Standard output: one `write` call per piece, looped where the system takes only a part."""
+    """Standard output: one `write` call per piece, looped where the system takes only a part.
 
-    def __init__(self, fd: int, *, closed: bool = False) -> None:
+    A signal may come while a slow reader keeps us waiting. How far we came is known then, so that the closing lines
+    follow what was written: a line is never torn, nor written twice.
+    """
+
+    def __init__(self, fd: int, *, closed: bool = False, name: str = "standard output") -> None:
         self._fd = fd
         self._closed = closed
+        self._name = name
+        self._rest = memoryview(b"")  # not written when a signal came
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
 
     def write(self, data: bytes) -> None:
         if self._closed:
             raise OutputError("standard output is closed", hint="redirect it, or use -o FILE")
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._fd, view) :]
-            except BrokenPipeError:
-                raise ReaderGone from None
-            except BlockingIOError:
-                _wait_writable(self._fd)
-            except OSError as error:
-                raise _failed("standard output", error) from error
+        self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
+        if signals.stopping():
+            self._write_closing()
+        else:
+            while self._rest:
+                self._poll.poll()
+                self._write_some(len(self._rest))
+
+    def _write_closing(self) -> None:
+        end = time.monotonic() + _CLOSING_S
+        with suppress(ReaderGone, OutputError):  # the signal says more than a reader that it stopped too
+            while self._rest and self._poll.poll(max(0.0, end - time.monotonic()) * 1000):
+                self._write_some(_ATOMIC)
+
+    def _write_some(self, size: int) -> None:
+        try:
+            with signals.postponed:  # else we would not learn how much was written
+                self._rest = self._rest[os.write(self._fd, self._rest[:size]) :]
+        except BrokenPipeError:
+            raise ReaderGone from None
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._rest = self._rest[:0]
+            raise _failed(self._name, error) from error
 
     def commit(self) -> None:
         pass
@@ -90,7 +120,8 @@ class FileSink:
     def discard(self) -> None:
         if self._temporary is not None:
             temporary, self._temporary = self._temporary, None
-            os.unlink(temporary)
+            with suppress(OSError):  # its directory may be gone
+                os.unlink(temporary)
 
     def _open(self) -> None:
         if self._temporary is not None:
@@ -98,12 +129,29 @@ class FileSink:
         directory, name = os.path.split(self._path)
         temporary = os.path.join(directory, f".{name[:200]}.{os.getpid()}.part")
         try:
-            if os.path.isdir(self._path):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise _failed(self._path, error) from error
         self._temporary = temporary
+
+
+def open_output(path: str) -> Sink:
+    """Return the sink for `path`. A device or a named pipe is written into; only a regular file can be replaced.
+
+    Raises `OutputError` now if it cannot be made, before anything is paid for.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        mode = stat.S_IFREG  # it does not exist yet, or making it will say what is wrong
+    if stat.S_ISREG(mode):
+        sink = FileSink(os.path.realpath(path))  # a link stays a link
+        sink.check()
+        return sink
+    try:
+        return DescriptorSink(os.open(path, os.O_WRONLY | os.O_CLOEXEC), name=path)
+    except OSError as error:
+        raise _failed(path, error) from error
 
 
 def _failed(place: str, error: OSError) -> OutputError:
@@ -116,9 +164,3 @@ def _sync_directory(path: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _wait_writable(fd: int) -> None:
-    import select
-
-    select.select([], [fd], [])

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
-from fennec_cli.errors import ProtocolError
+from fennec_cli.errors import InputError, ProtocolError
 from fennec_cli.request import CompletionRequest, Sampling, fingerprint
 
 
@@ -29,7 +29,11 @@ def completion_call(
         "accept": "text/event-stream" if request.stream else "application/json",
         **selecting,
     }
-    return HTTPCall("POST", url, headers, orjson.dumps(body), fingerprint(url, selecting, body))
+    try:
+        encoded = orjson.dumps(body)
+    except orjson.JSONEncodeError as error:  # the shell hands on arguments of any bytes
+        raise InputError(f"the request cannot be sent ({error})", hint="write options and arguments in UTF-8") from None
+    return HTTPCall("POST", url, headers, encoded, fingerprint(url, selecting, body))
 
 
 def effective_sampling(request: CompletionRequest, endpoint: Endpoint) -> Sampling:

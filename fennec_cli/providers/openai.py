@@ -1,32 +1,68 @@
 """OpenAI, and any compatible server through `base_url`. Source: OpenAI API reference, read 2026-11."""
 
-from fennec_cli.dialects import chat
+from fennec_cli.dialects import chat, responses
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
 from fennec_cli.dialects.openai_errors import decode_error as decode_error
-from fennec_cli.providers.base import completion_call, models_call, openai_models
+from fennec_cli.providers.base import completion_call, effective_sampling, models_call, openai_models
 from fennec_cli.request import CompletionRequest
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-5.4-mini"
 KEY_VARIABLES = ("OPENAI_API_KEY",)
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
+STREAM_OPTIONS: dict[str, dict[str, bool]] = {chat.PATH: {"include_usage": True}, responses.PATH: {}}
 HEADER_VARIABLES = {"OPENAI_ORG_ID": "openai-organization", "OPENAI_PROJECT_ID": "openai-project"}
 
 
-def dialect(_endpoint: Endpoint, _request: CompletionRequest) -> Dialect:
-    return chat
+# Raw options that only Chat Completions knows; they choose it where the choice is ours.
+_CHAT_ONLY = frozenset(
+    {
+        "n",
+        "seed",
+        "stop",
+        "logit_bias",
+        "presence_penalty",
+        "frequency_penalty",
+        "logprobs",
+        "messages",
+        "max_completion_tokens",
+        "max_tokens",
+        "response_format",
+        "prediction",
+        "reasoning_effort",
+    }
+)
+
+
+def dialect(endpoint: Endpoint, request: CompletionRequest) -> Dialect:
+    """Responses on OpenAI's own hosts unless an option needs Chat Completions; Chat Completions everywhere else."""
+    if endpoint.api == "responses":
+        return responses
+    if endpoint.api == "chat" or not is_openai_host(endpoint.base_url):
+        return chat
+    sampling = effective_sampling(request, endpoint)
+    if sampling.seed is not None or sampling.stop or _CHAT_ONLY & request.options.keys():
+        return chat
+    return responses
 
 
 def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
-    """OpenAI's own models know `max_completion_tokens` only; compatible servers know the old name."""
+    """OpenAI's own models know `max_completion_tokens` only; compatible servers know the old name.
+
+    Nothing is stored at OpenAI: Responses would keep every answer for 30 days by default.
+    """
+    chosen = dialect(endpoint, request)
 
     def adapt(body: dict[str, object]) -> None:
-        if is_openai_host(endpoint.base_url):
-            body["store"] = False
-            if "max_tokens" in body:
-                body["max_completion_tokens"] = body.pop("max_tokens")
+        if not is_openai_host(endpoint.base_url):
+            return
+        body["store"] = False
+        if request.stream:
+            body["stream_options"] = {**STREAM_OPTIONS[chosen.PATH], "include_obfuscation": False}
+        if "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
 
-    return completion_call(dialect(endpoint, request), request, endpoint, adapt)
+    return completion_call(chosen, request, endpoint, adapt)
 
 
 def authorization(key: str) -> Headers:

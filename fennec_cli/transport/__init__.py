@@ -8,10 +8,11 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo, ProviderModule
 from fennec_cli.errors import FennecError, NetworkError, ProtocolError, ProviderError
-from fennec_cli.request import CompletionRequest
+from fennec_cli.request import Attachment, CompletionRequest
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.wire import Decoder
 
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
 MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
+
+
+def fetch_document(url: str, deadline: float | None) -> bytes:
+    """Fetch a public document over verified TLS."""
+    from fennec_cli.transport.fetch import fetch
+    from fennec_cli.transport.tls import tls_context
+
+    return fetch(url, tls_context(), deadline=deadline)
+
+
+def _is_remote(attachment: Attachment) -> bool:
+    return attachment.url is not None and not attachment.is_image
 
 
 class StreamingProvider(Protocol):
@@ -57,6 +70,7 @@ class HTTPProvider:
         *,
         key: KeySource = lambda: None,
         limits: Limits = Limits(),
+        fetch: Callable[[str, float | None], bytes] = fetch_document,
         trace: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._module = module
@@ -64,6 +78,7 @@ class HTTPProvider:
         self._connect = connect
         self._key = key
         self._limits = limits
+        self._fetch = fetch
         self._trace = trace
         self._client: HTTPClient | None = None
 
@@ -72,8 +87,10 @@ class HTTPProvider:
         return self._endpoint.name
 
     def stream_completion(self, request: CompletionRequest) -> Chunks:
-        call = self._module.build_request(request, self._endpoint)
         dialect = self._module.dialect(self._endpoint, request)
+        if not dialect.DOCUMENT_URLS:
+            request = self._with_documents(request)
+        call = self._module.build_request(request, self._endpoint)
         patience = Patience(self._limits, request.deadline)
         try:
             with self._exchange(call, patience) as exchange:
@@ -101,6 +118,24 @@ class HTTPProvider:
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
+
+    def _with_documents(self, request: CompletionRequest) -> CompletionRequest:
+        """Fetch the documents that are given as URLs, for a dialect that takes bytes only."""
+        if not any(_is_remote(part) for message in request.messages for part in message.attachments):
+            return request
+        messages = [
+            replace(
+                message,
+                attachments=tuple(
+                    replace(part, data=self._fetch(part.url or "", request.deadline), url=None)
+                    if _is_remote(part)
+                    else part
+                    for part in message.attachments
+                ),
+            )
+            for message in request.messages
+        ]
+        return replace(request, messages=tuple(messages))
 
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
         if self._client is None:
@@ -170,16 +205,16 @@ def _answer(exchange: "Exchange", dialect: Dialect, patience: Patience, *, strea
 
 
 def _whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
-    finish = _FinishWatch()
+    finish, numbers = _FinishWatch(), CallNumbers()
     for chunk in dialect.decode_body(body):
         finish.add(chunk, patience)
-        yield chunk
+        yield numbers.numbered(chunk)
     if not finish.complete:
         raise NetworkError("the answer has no finish reason")
 
 
 def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Chunks:
-    decoder, finish = _decoder(dialect), _FinishWatch()
+    decoder, finish, numbers = _decoder(dialect), _FinishWatch(), CallNumbers()
     try:
         for data in _until_limit(chunks):
             ended = False
@@ -190,7 +225,7 @@ def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Ch
                         ended = True
                         break
                     finish.add(chunk, patience)
-                    yield chunk
+                    yield chunk if chunk.tool_call is None else numbers.numbered(chunk)
             if ended:
                 break
             yield PAUSE

@@ -14,11 +14,13 @@ import httpx
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
 from fennec_cli.errors import ConfigError, ProtocolError
-from fennec_cli.transport.network import Network
+from fennec_cli.transport.chunked import Dechunker
+from fennec_cli.transport.network import Network, Stream
 from fennec_cli.transport.patience import Patience
 
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
 MAX_ERROR_BODY = 1024 * 1024
+READ_SIZE = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ def _body(response: httpx.Response) -> Iterator[bytes]:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     with _httpx_errors():
         raw = response.iter_raw()
+        if response.headers.get("transfer-encoding", "").lower() == "chunked":
+            raw = _dechunked(response.extensions["network_stream"], raw)
         if encoding in ("identity", ""):
             yield from raw
             return
@@ -93,6 +97,17 @@ def _body(response: httpx.Response) -> Iterator[bytes]:
         for data in raw:
             yield from inflater.feed(data)
         inflater.close()
+
+
+def _dechunked(stream: Stream, by_h11: Iterator[bytes]) -> Iterator[bytes]:
+    """Read the usual part of a chunked body past h11, which has seen the head of the answer only."""
+    dechunker = Dechunker()
+    while not dechunker.done and (data := stream.read(READ_SIZE)):
+        body = dechunker.feed(data)
+        if body:
+            yield body
+    stream.unread(dechunker.rest)
+    yield from by_h11
 
 
 @contextmanager

@@ -96,14 +96,34 @@ class Network(httpcore.NetworkBackend):
 
 
 class Stream(httpcore.NetworkStream):
-    """One connection."""
+    """One connection. What comes after the head of an answer is kept for the next read: it may have another reader."""
 
     def __init__(self, connection: socket.socket, network: Network, peer: str) -> None:
         self._socket = connection
         self._network = network
         self._peer = peer
+        self._kept = b""
+        self._head: bytes | None = b""  # the last bytes of an answer's head so far; None behind it
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        data, self._kept = self._kept, b""
+        data = data or self._receive(max_bytes)
+        if self._head is None:
+            return data
+        seen = self._head + data
+        end = seen.find(b"\r\n\r\n")
+        if end < 0:
+            self._head = seen[-3:]
+            return data
+        cut = end + 4 - len(self._head)
+        self._head, self._kept = None, data[cut:]
+        return data[:cut]
+
+    def unread(self, data: bytes) -> None:
+        """Give `data` to the next read."""
+        self._kept = data + self._kept
+
+    def _receive(self, max_bytes: int) -> bytes:
         patience = self._network._clocks()
         self._socket.settimeout(patience.read_s())
         start = time.monotonic()
@@ -117,6 +137,7 @@ class Stream(httpcore.NetworkStream):
             patience.waited(time.monotonic() - start)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._head = b""
         patience = self._network._clocks()
         view = memoryview(buffer)
         try:

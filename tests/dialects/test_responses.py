@@ -254,3 +254,23 @@ def test_a_loose_schema_is_not_sent_as_strict() -> None:
     for schema in ({"type": "object"}, {**ANSWER, "required": []}, {"anyOf": [{"type": "object"}]}):
         sent = chat.build_body(request(schema=schema), Sampling())
         assert sent["response_format"]["json_schema"]["strict"] is False
+
+
+def test_calls_are_numbered_by_first_appearance() -> None:
+    """Reasoning and messages stand between calls on the wire; llama.cpp's server sends no index at all."""
+    body = b"".join(
+        b"event: x\ndata: " + data + b"\n\n"
+        for data in (
+            b'{"type":"response.output_item.added","output_index":3,"item":{"type":"function_call","id":"fc_a","call_id":"a","name":"f"}}',
+            b'{"type":"response.output_item.added","item":{"type":"function_call","id":"fc_b","call_id":"b","name":"g"}}',
+            b'{"type":"response.function_call_arguments.delta","item_id":"fc_a","delta":"{}"}',
+            b'{"type":"response.function_call_arguments.delta","item_id":"fc_b","delta":"[]"}',
+        )
+    )
+    calls = [chunk.tool_call for chunk in decode(responses, body) if chunk.tool_call]
+    assert [(call.index, call.id, call.arguments) for call in calls] == [
+        (0, "a", ""),
+        (1, "b", ""),
+        (0, None, "{}"),
+        (1, None, "[]"),
+    ]

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from peer import Peer, Script
-from runner import Fennec
+from tests.e2e.peer import Peer, Script
+from tests.e2e.runner import Fennec
 
 
 @pytest.fixture

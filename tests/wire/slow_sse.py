@@ -4,9 +4,8 @@ It differs from the standard where fennec does on purpose: bytes that are not UT
 nothing of an unfinished event counts.
 """
 
-from wire_cuts import Outcome
-
 from fennec_cli.wire import Event
+from tests.wire.wire_cuts import Outcome
 
 
 def slow_sse(stream: bytes) -> Outcome:

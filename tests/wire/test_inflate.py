@@ -8,10 +8,10 @@ import zlib
 from itertools import chain
 
 import pytest
-from wire_cuts import TRANSCRIPTS, random_cuts, single_cuts
 
 from fennec_cli.errors import ProtocolError
 from fennec_cli.wire.inflate import Inflater
+from tests.wire.wire_cuts import TRANSCRIPTS, random_cuts, single_cuts
 
 MIB = 1024 * 1024
 TEXT = (TRANSCRIPTS / "openai-chat-stream.sse").read_bytes()

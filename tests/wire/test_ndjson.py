@@ -6,11 +6,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_cuts import TRANSCRIPTS, Outcome, cut, random_cuts, run, single_cuts
 
 from fennec_cli.errors import ProtocolError
 from fennec_cli.wire import Event
 from fennec_cli.wire.ndjson import NDJSONDecoder
+from tests.wire.wire_cuts import TRANSCRIPTS, Outcome, cut, random_cuts, run, single_cuts
 
 PIECES = [b"\n", b"\r\n", b"\r", b" ", b"{}", b'{"a":1}', b'{"a":', b"1", b"[", b"]", b"\0", b"\xff", b"\xc3"]
 PIECES += ["é".encode(), "\u2028".encode(), "\x85".encode(), b"\x0c"]

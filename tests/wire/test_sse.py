@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_sse import slow_sse
-from wire_cuts import TRANSCRIPTS, cut, random_cuts, run, single_cuts
 
 from fennec_cli.errors import ProtocolError
 from fennec_cli.wire import Event
 from fennec_cli.wire.sse import SSEDecoder
+from tests.wire.slow_sse import slow_sse
+from tests.wire.wire_cuts import TRANSCRIPTS, cut, random_cuts, run, single_cuts
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("sse-cases.json").read_bytes())["cases"]
 NOT_UTF8 = {  # the standard puts U+FFFD here; we refuse, because an answer is never silently damaged
@@ -122,6 +122,7 @@ def mutated(stream: bytes, dice: random.Random) -> bytes:
     return stream
 
 
+@pytest.mark.soak
 def test_sse_fuzz_1e6() -> None:
     """2x10^4 mutations; FENNEC_SOAK=1 makes it 10^6."""
     dice = random.Random(1_000_000)

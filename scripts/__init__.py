@@ -1,0 +1,1 @@
+"""What the developers of fennec run; nothing of it is installed."""

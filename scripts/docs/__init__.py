@@ -1,0 +1,1 @@
+"""The manual and the completions, generated from the commands, the table of keys and the schemas."""

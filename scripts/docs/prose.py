@@ -1,0 +1,310 @@
+"""What the manual says and no declaration in the code can: meanings, files, variables, pipelines.
+
+In all texts `backquotes` make bold; options and pages such as fennec-config(5) are bold by themselves.
+"""
+
+DATE = "2026-11-22"  # of the manual; set it with each release
+
+ABOUT = (
+    "`fennec` is a filter. A prompt comes in on standard input, the model's answer goes out on standard output, "
+    "everything else goes to standard error, and the exit status says what happened. "
+    "It never asks a question, never needs a terminal, and never reports an incomplete answer as complete.",
+    "Model names are written `PROVIDER/MODEL`. "
+    "The text before the first slash is a provider if one of that name is built in or configured; "
+    "the rest is the provider's own name of the model. "
+    "Without it the default provider is used: the configured one, else the first whose key is present, "
+    "else the embedded engine if it is installed. "
+    "-v says which was taken and why.",
+)
+
+MESSAGES = (
+    "A problem is one line on standard error: `fennec: CLASS: what failed, where; what to do`. "
+    "The class is one of those under EXIT STATUS. "
+    "Colour and progress appear only when standard error is a terminal.",
+)
+
+# class -> when, and whether the same command may succeed later
+EXIT_MEANING: dict[str, tuple[str, bool]] = {
+    "ok": ("The finish reason was seen and all bytes were written.", False),
+    "internal": ("A bug of fennec. Please report it.", False),
+    "usage": ("An option or argument is wrong, or two of them exclude each other.", False),
+    "config": ("A configuration file, provider, profile or address cannot be used.", False),
+    "auth": ("There is no key, or the provider or a proxy refuses it (401, 403, 407).", False),
+    "request": (
+        "The provider refuses the request (400, 404, 413, 422), does not serve the model, or the prompt is too long.",
+        False,
+    ),
+    "rate_limit": (
+        "The provider asks to slow down (429), and waiting was not enough or not allowed; or a quota is used up.",
+        True,
+    ),
+    "unavailable": (
+        "No usable answer: name resolution, connection, 408, 409, 5xx, or a broken protocol before any output.",
+        True,
+    ),
+    "timeout": ("A time limit passed before any output.", True),
+    "stream_broken": ("The stream was cut, failed or timed out after some output.", True),
+    "truncated": ("The answer was cut at its token limit. --allow-truncated makes this a success.", False),
+    "filtered": (
+        "A content filter of the provider stopped the answer or refused the request. "
+        "--allow-filtered makes a stopped answer a success.",
+        False,
+    ),
+    "budget": ("A limit on cost was met, before sending or midway.", False),
+    "cache_miss": ("Only the cache was to be asked, and it has no answer.", False),
+    "circuit_open": ("The provider failed too often a moment ago; nothing was sent.", True),
+    "invalid_output": ("The answer is complete but not what was asked for, such as one without a fenced block.", False),
+    "partial_batch": (
+        "Some rows failed. If all rows failed with one class, the status is that of the class.",
+        False,
+    ),
+    "input": ("The prompt is empty or not UTF-8, or a file named on the command line cannot be read.", False),
+    "output": ("The answer cannot be written, for another reason than a closed pipe.", False),
+    "blocked": ("A local filter or a privacy rule stopped the request.", False),
+    "tls": ("The certificate or the protocol version of the server was refused.", False),
+    "regression": ("A measurement is worse than its baseline allows.", False),
+    "integrity": ("Stored or fetched bytes are not what their check sum promises.", False),
+}
+
+SIGNALS = (
+    ("130, 143", "Stopped by SIGINT or SIGTERM. fennec ends by the signal itself, so that a shell loop ends too."),
+    ("141", "The reader closed the pipe. This is silent; the request is cancelled."),
+)
+
+# Shown in the manual as far as the code reads them; the provider's own variables come from its module.
+VARIABLES: dict[str, str] = {
+    "XDG_CONFIG_HOME": "Where the user's configuration is (`~/.config`).",
+    "XDG_CACHE_HOME": "Where caches are (`~/.cache`).",
+    "XDG_STATE_HOME": "Where state shared by all processes is (`~/.local/state`).",
+    "XDG_DATA_HOME": "Where models of the embedded engine are (`~/.local/share`).",
+    "XDG_RUNTIME_DIR": "Where the socket of the embedded engine is made while it runs.",
+    "HTTPS_PROXY": "Proxy for https.",
+    "HTTP_PROXY": "Proxy for plain http.",
+    "ALL_PROXY": "Proxy for both, where neither of them is set.",
+    "NO_PROXY": "Hosts that are asked without a proxy.",
+    "SSL_CERT_FILE": "File of certificates to trust instead of the system's.",
+    "SSL_CERT_DIR": "Directory of certificates to trust instead of the system's.",
+    "CREDENTIALS_DIRECTORY": "Directory of key files that systemd hands to a service.",
+    "NO_COLOR": "If set and not empty, no colour.",
+    "TERM": "If `dumb`, no colour.",
+}
+
+# path, the variable or name in the code that it hangs on, meaning
+FILES: tuple[tuple[str, str, str], ...] = (
+    ("/etc/fennec/config.toml", "SYSTEM_FILE", "Configuration of the machine."),
+    ("$XDG_CONFIG_HOME/fennec/config.toml", "XDG_CONFIG_HOME", "Configuration of the user."),
+    ("./.fennec.toml", "PROJECT_FILE", "Configuration of the working directory; not trusted, see fennec-config(5)."),
+    ("$XDG_DATA_HOME/fennec/models", "XDG_DATA_HOME", "Models of the embedded engine, a file `NAME.gguf` each."),
+    ("$XDG_CACHE_HOME/fennec", "XDG_CACHE_HOME", "Cached answers."),
+    ("$XDG_STATE_HOME/fennec", "XDG_STATE_HOME", "State shared by all processes."),
+)
+
+# What for, and the command. One is shown once every fennec command, option and choice in it exists.
+PIPELINES: tuple[tuple[str, str], ...] = (
+    ("An answer in a file:", "cat prompt.txt | fennec complete > answer.txt"),
+    (
+        "A commit message:",
+        "git diff --staged | fennec complete -s 'Write a commit message' | git commit -F -",
+    ),
+    (
+        "Events, reduced to the text:",
+        "fennec complete --ndjson < p.txt | jq -rj 'select(.type==\"chunk\").content // empty'",
+    ),
+    (
+        "A reader that has enough cancels the request:",
+        "yes 'count to 1000' | head -1 | fennec complete | head -3",
+    ),
+    (
+        "Eight at a time:",
+        "find docs -name '*.md' -print0 |\n"
+        "  xargs -0 -P8 -I{} fennec complete -q --no-stdin -f {} -o {}.sum 'Summarise'",
+    ),
+    (
+        "A batch that can be resumed:",
+        "jq -c '{id:.sha,prompt:.msg}' commits.json |\n"
+        "  fennec complete --input ndjson -j16 --resume run.ledger --dead-letter bad.ndjson --ndjson > out.ndjson",
+    ),
+    (
+        "From cron:",
+        "fennec complete -q --deadline 10m --budget daily --metrics-file fennec.prom -o report.txt < prompt.txt",
+    ),
+    (
+        "In a test, without network:",
+        "fennec cache import < cache.ndjson &&\n"
+        "  fennec complete --offline --json < case1.txt | jq -e '.content|test(\"OK\")'",
+    ),
+    (
+        "Another provider when the first one fails; an exit status that sendmail knows:",
+        "fennec complete --strategy fallback --fallback openrouter/x --fallback ollama/y < q.txt ||\n"
+        "  case $? in 6|7|8|14) exit 75;; *) exit 1;; esac",
+    ),
+    (
+        "An answer of a given form:",
+        'curl -fsS "$URL" | fennec complete --schema invoice.schema.json | jq .total',
+    ),
+    (
+        "Measure what is cheap:",
+        "fennec models list --ndjson | jq -r 'select(.input_usd_per_mtok<0.5).id' |\n"
+        "  fennec bench --models-from - -N 20 --ndjson > bench.ndjson",
+    ),
+    (
+        "Store a key, then see what a file of prompts would cost:",
+        "pass show openai/key | fennec keys set openai &&\n"
+        "  fennec complete -n --max-cost 0.50 --input lines < big.txt",
+    ),
+)
+
+# Whole paragraphs of a command's DESCRIPTION, after its own help.
+DESCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "fennec complete": (
+        "Standard input is read unless it is a terminal or --no-stdin is given. "
+        "Files named by -f stand between the argument and standard input. "
+        "All text must be UTF-8; a prompt of nothing but white space is an error.",
+        "In text format the answer's bytes are written as they arrive, and nothing else; "
+        "a newline is added only on a terminal. "
+        "The other formats are described in fennec-events(7).",
+        "With --input lines or --input nul every record is one prompt, the argument and files stand before each, "
+        "and the answers are written in the same order, each closed by a newline or a NUL. "
+        "A prompt that fails is reported and does not stop the others.",
+        "A failed attempt is repeated as long as nothing was written. "
+        "Whatever was written is never taken back: with --atomic, -x, -o or --json the answer is held "
+        "until it is complete.",
+    ),
+    "fennec models": (
+        "Models of the embedded engine are files in `$XDG_DATA_HOME/fennec/models`. "
+        "They are used as `local/NAME`, and nothing is ever fetched without being asked for.",
+    ),
+}
+
+# Further sentences for an option, after its one line of help.
+OPTION_NOTES: dict[str, dict[str, str]] = {
+    "fennec complete": {
+        "--model": "Without the provider the default one is used. An alias is a name in `[alias]` of the configuration.",
+        "--system": "@FILE takes the text from a file.",
+        "--option": "It goes into the request's body under that name and wins over what fennec would put there: "
+        "`-O top_k=40`.",
+        "--input": "`lines` and `nul` make a batch.",
+        "--no-stdin": "For loops such as `while read`, whose input a filter would eat.",
+        "--encoding-errors": "`strict` fails with the offset of the first wrong byte; "
+        "`replace` puts U+FFFD in its place.",
+        "--output": "The answer goes to a temporary file beside it, which is renamed when all is well. "
+        "A failure leaves nothing behind and an older file as it was.",
+        "--extract": "The fence is a line of backquotes or tildes. Without a block the class is `invalid_output`.",
+        "--reasoning": "On standard error in text format, else in its own field.",
+        "--atomic": "So even a late failure can be repeated.",
+        "--timeout": "The stream is part of it. There is no limit of this kind unless one is set.",
+        "--connect-timeout": "Five seconds unless set.",
+        "--first-token-timeout": "Five minutes unless set.",
+        "--idle-timeout": "Two minutes unless set. Time in which the reader of the output is slow does not count.",
+        "--deadline": "Waits, repeated attempts and the stream are part of it. Half an hour a prompt unless set.",
+        "--retries": "Two unless set. Only failures that may pass are repeated, with growing, random waits "
+        "or the wait that the provider asks for.",
+        "--api-key-file": "No option takes a key itself: others could read it in the list of processes.",
+        "--dry-run": "The request is shown as JSON with secrets masked, with an estimate of tokens and cost.",
+        "--verbose": "Once tells which provider was taken and why.",
+        "--config": "It stands in for the user's and the project's file.",
+    },
+}
+
+DURATIONS = "Durations (`DUR`) are written `500ms`, `30s`, `2m`, `1h30m`, `7d`, or as a number of seconds."
+
+TWINS = (
+    "An option that is not given is looked for in its environment variable, then in the configuration. "
+    "A repeatable option takes a JSON array of texts there."
+)
+
+CONFIG_ABOUT = (
+    "The configuration is a set of TOML files. None of them has to exist: a key in the environment is enough to begin. "
+    "A file is at most 256 KiB of UTF-8.",
+    "A key that does not exist, and a value of a wrong type, is an error of class `config` that names file, line "
+    "and the nearest known key.",
+)
+
+CONFIG_LAYERS = (
+    "Files are laid over each other key by key, the strongest first:",
+    "`./.fennec.toml`, the project's file in the working directory, which may only set what is marked below;",
+    "`$XDG_CONFIG_HOME/fennec/config.toml`, the user's file (`~/.config` where the variable is not set);",
+    "`/etc/fennec/config.toml`, the machine's file.",
+)
+
+CONFIG_PRECEDENCE = (
+    "A file named by --config is trusted and stands in for the user's and the project's file. "
+    "--profile lays `[profile.NAME]` of the trusted files over all of them, the project's file too.",
+    "An option on the command line wins over its environment variable, and the variable over all files.",
+)
+
+CONFIG_VALUES = (
+    "`${VAR}` in `api_key`, `base_url` and `headers` stands for an environment variable; `$${` is a plain `${`. "
+    "It is looked up only for the provider in use. "
+    "An unset one is an error, but in `api_key` it only means that there is no key here.",
+    "An `api_key` may also be `file:PATH`, the name of a file that holds it. "
+    "A file that others can read and that holds a key itself is reported.",
+    "Durations are texts such as \"500ms\", \"30s\", \"2m\", \"1h30m\", or numbers of seconds.",
+)
+
+CONFIG_PROJECT = (
+    "`./.fennec.toml` may come with a repository that somebody else wrote, so it is not trusted. "
+    "It may set the keys that are marked `project` below and no others: "
+    "nothing that names a host or a file, carries a key, or sets a header. "
+    "It may name only providers that are built in or that you have configured, and has no profiles. "
+    "`${VAR}` is refused in it, and no `@FILE` is read. "
+    "Anything else is an error of class `config`, unless the file is given with --config.",
+    "A file that belongs to another user (and not to root) is ignored, with a note on standard error.",
+)
+
+CONFIG_EXAMPLE = """\
+[provider.openai]
+api_key = "${OPENAI_API_KEY}"
+model = "gpt-4"
+max_tokens = 4096
+temperature = 0.7
+timeout = "30s"
+
+[provider.openai.retry]
+max_attempts = 3
+initial_delay = "1s"
+max_delay = "30s"
+
+[provider.anthropic]
+api_key = "${ANTHROPIC_API_KEY}"
+model = "claude-3-sonnet"
+max_tokens = 4096
+
+[provider.ollama]
+base_url = "http://localhost:11434"
+model = "codellama"
+gpu_layers = 35
+"""
+
+CONFIG_EXAMPLE_SERVER = """\
+[complete]
+provider = "lab"
+deadline = "5m"
+
+[provider.lab]
+type = "openai"
+base_url = "https://models.example.org/v1"
+api_key = "file:~/.lab-key"
+
+[alias]
+big = "openai/gpt-5.4"
+
+[profile.ci.complete]
+retries = 5
+no_color = true
+"""
+
+EVENTS_ABOUT = (
+    "`fennec complete --ndjson` writes one JSON object a line: UTF-8, closed by LF. "
+    "A write carries whole lines and happens at once after each read from the network.",
+    "Exactly one `end` or `error` closes each `id`. "
+    "`end` says that the finish reason was seen; its `ok` is false where the answer is complete but a failure by "
+    "the rules of the command. A batch ends with one `summary`.",
+    "Readers should ignore keys and types that they do not know. "
+    "A change that would break them raises `v`.",
+)
+
+EVENTS_OBJECT = (
+    "`fennec complete --json` writes one object a prompt when its answer is over: the fields of `end` or `error`, "
+    "and these.",
+)
