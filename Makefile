@@ -1,5 +1,7 @@
 # make demo   a real answer from the small local model, no key needed
 # make test   the test suite
+# make docs   write man/ and completions/ from the commands
+# make install PREFIX=/usr/local DESTDIR=
 # See README.md for the rest.
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 # The demonstration is the same whatever the user has configured.
 CLEAN_ENV = env $$(env | sed -n 's/^\(FENNEC_[A-Za-z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: help demo test lint bench soak clean
+.PHONY: help demo test lint bench soak docs install clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -46,6 +48,27 @@ bench: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp
 	FENNEC_SOAK=1 $(CLEAN_ENV) $(BIN)/python -m pytest -q -m soak --timeout 7200
+
+docs: $(VENV)/test.stamp
+	$(BIN)/python -m scripts.make_docs
+
+# An environment of its own below PREFIX/lib, so that it meets no other program's packages. With DESTDIR the files are
+# moved later: what was written with the path that they have now is corrected.
+LIB := $(PREFIX)/lib/fennec
+SHARE := $(DESTDIR)$(PREFIX)/share
+install:
+	$(PYTHON) -m venv --clear '$(DESTDIR)$(LIB)'
+	'$(DESTDIR)$(LIB)/bin/python' -m pip install -q --disable-pip-version-check .
+	@test -z '$(DESTDIR)' || grep -rlIFZ '$(DESTDIR)' '$(DESTDIR)$(LIB)/bin' '$(DESTDIR)$(LIB)/pyvenv.cfg' | \
+	  xargs -0 -r sed -i 's|$(DESTDIR)$(LIB)|$(LIB)|g'
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	ln -sf '$(LIB)/bin/fennec' '$(DESTDIR)$(PREFIX)/bin/fennec'
+	for section in 1 5 7; do \
+	  install -d '$(SHARE)'/man/man$$section && \
+	  install -m 644 man/*.$$section '$(SHARE)'/man/man$$section || exit 1; done
+	install -D -m 644 completions/fennec.bash '$(SHARE)/bash-completion/completions/fennec'
+	install -D -m 644 completions/_fennec '$(SHARE)/zsh/site-functions/_fennec'
+	install -D -m 644 completions/fennec.fish '$(SHARE)/fish/vendor_completions.d/fennec.fish'
 
 clean:
 	rm -rf $(VENV) .venvs build *.egg-info

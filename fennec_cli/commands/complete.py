@@ -17,7 +17,6 @@ Examples:
   fennec complete --ndjson < prompt.txt | jq -rj 'select(.type=="chunk").content // empty'
 """
 DURATION = Duration()
-DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 
 
 @click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)

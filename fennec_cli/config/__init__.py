@@ -1,4 +1,4 @@
-"""TOML files -> frozen dataclasses that remember where each value came from.
+"""TOML files -> frozen data that remember where each value came from.
 
 `load` finds the files and lays them over each other, `source` reads one and knows its lines, `schema` is the table of
 legal keys, `kinds` the types of their values, `layer` checks a file against the table, `project` says what a file
@@ -6,15 +6,13 @@ nobody vouched for may set, `build` makes the result, `values` checks what is on
 """
 
 from fennec_cli.config.load import load_config
-from fennec_cli.config.settings import Config, LogConfig, NetworkConfig, Origin, Price, ProviderConfig
+from fennec_cli.config.settings import Config, LogConfig, NetworkConfig, ProviderConfig
 from fennec_cli.config.values import check_base_url, expand
 
 __all__ = [
     "Config",
     "LogConfig",
     "NetworkConfig",
-    "Origin",
-    "Price",
     "ProviderConfig",
     "check_base_url",
     "expand",

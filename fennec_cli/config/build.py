@@ -5,26 +5,19 @@ from typing import Any
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.config.layer import Layer, wrong
+from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS
-from fennec_cli.config.settings import (
-    PROVIDER_TYPES,
-    Config,
-    KeyPath,
-    LogConfig,
-    NetworkConfig,
-    Origin,
-    Price,
-    ProviderConfig,
-    dotted,
-)
+from fennec_cli.config.settings import PROVIDER_TYPES, Config, LogConfig, NetworkConfig, ProviderConfig
+from fennec_cli.config.source import KeyPath, Origin, dotted
 from fennec_cli.config.values import check_base_url
 from fennec_cli.errors import ConfigError
+from fennec_cli.pricing import Price
 
 Tree = dict[str, Any]
 
 
-def select_profile(layers: list[Layer], profile: str) -> Layer:
-    """Return what `[profile.NAME]` says in all layers, as if it stood at the top. Raises ConfigError if none has it."""
+def select_profile(layers: list[Layer], profile: str, report: Report) -> Layer:
+    """Return what `[profile.NAME]` says in all layers, as if it stood at the top, and report it if none has it."""
     chosen: Layer = {}
     known: set[str] = set()
     for layer in layers:
@@ -33,7 +26,7 @@ def select_profile(layers: list[Layer], profile: str) -> Layer:
         chosen |= {path[2:]: leaf for path, leaf in below.items() if path[1] == profile and len(path) > 2}
     if profile not in known:
         hint = f"known are {', '.join(dotted((name,)) for name in sorted(known))}" if known else "none is configured"
-        raise ConfigError(f"unknown profile {profile!r:.80}", hint=hint)
+        report(ConfigError(f"unknown profile {profile!r:.80}", hint=hint))
     return chosen
 
 
@@ -42,20 +35,30 @@ def providers_in(layer: Layer) -> set[str]:
     return {path[1] for path in layer if path[0] == "provider" and len(path) > 1}
 
 
-def build_config(layer: Layer, notes: tuple[str, ...]) -> Config:
-    """Make the configuration of a merged layer. Raises ConfigError for tables that are not whole."""
+def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config:
+    """Make the configuration of a merged layer, and report the providers whose tables are not whole."""
+    profiles: dict[str, Origin] = {}
+    for path, leaf in layer.items():
+        if path[0] == "profile":
+            profiles.setdefault(path[1], Origin(leaf.origin.file, path[:2], leaf.origin.text))
     layer = {path: leaf for path, leaf in layer.items() if path[0] != "profile"}
     origins = {path: leaf.origin for path, leaf in layer.items()}
     default_provider = layer.pop(("provider",), None)  # the table of that name stands beside it
     tree = _nested(layer)
     network = NetworkConfig(**tree.pop("network", {}))
-    providers = tree.pop("provider", {})
+    providers: dict[str, ProviderConfig] = {}
+    for name, table in tree.pop("provider", {}).items():
+        try:
+            providers[name] = _provider(name, table, network, origins)
+        except ConfigError as error:
+            report(error)
     return Config(
         provider=default_provider.value if default_provider else None,
-        providers={name: _provider(name, providers[name], network, origins) for name in providers},
+        providers=providers,
         commands={name: tree.pop(name) for name in COMMANDS if name in tree},
         log=LogConfig(**tree.pop("log", {})),
         network=network,
+        profiles=profiles,
         origins={dotted(path): origin for path, origin in origins.items()},
         notes=notes,
         **tree,

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fennec_cli.config.load import Report
 from fennec_cli.config.schema import ROOT, Key, Table
-from fennec_cli.config.settings import KeyPath, Origin, dotted
-from fennec_cli.config.source import Source, parse
+from fennec_cli.config.source import KeyPath, Origin, Source, dotted, parse
 from fennec_cli.errors import ConfigError
 
 
@@ -22,9 +22,14 @@ class Leaf:
 Layer = dict[KeyPath, Leaf]
 
 
-def read_layer(source: Source) -> Layer:
-    """Return every value of the file. Raises ConfigError for what the table of keys does not know."""
-    return dict(_leaves(source, ROOT, parse(source), ()))
+def read_layer(source: Source, report: Report) -> Layer:
+    """Return every value of the file that the table of keys knows, and report the others."""
+    try:
+        document = parse(source)
+    except ConfigError as error:
+        report(error)
+        return {}
+    return dict(_leaves(source, ROOT, document, (), report))
 
 
 def open_secrets(source: Source, layer: Layer) -> list[str]:
@@ -41,23 +46,36 @@ def wrong(origin: Origin, reason: str, hint: str | None = None) -> ConfigError:
     return ConfigError(f"{origin}: {dotted(origin.path)} {reason}", hint=hint)
 
 
-def _leaves(source: Source, table: Table, data: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Leaf]]:
+def _leaves(
+    source: Source, table: Table, data: Mapping[str, Any], path: KeyPath, report: Report
+) -> Iterator[tuple[KeyPath, Leaf]]:
     for key, value in data.items():
         here = (*path, key)
         origin = source.origin(here)
-        entry = table.entry(key)
-        if entry is None:
-            raise wrong(origin, "is not a key that exists", _nearest(key, table.keys))
-        if key not in table.keys:
-            _convert(origin, Key(table.names), key)
-        if isinstance(entry, Table) and not isinstance(value, dict):
-            entry = _plain(origin, entry)
-        if isinstance(entry, Key):
-            yield here, Leaf(_convert(origin, entry, value), origin, entry)
-        elif value:
-            yield from _leaves(source, entry, value, here)
+        try:
+            entry = _entry(origin, table, key, value)
+            if isinstance(entry, Key):
+                yield here, Leaf(_convert(origin, entry, value), origin, entry)
+                continue
+        except ConfigError as error:
+            report(error)
+            continue
+        if value:
+            yield from _leaves(source, entry, value, here, report)
         elif key not in table.keys:
             yield here, Leaf({}, origin, None)
+
+
+def _entry(origin: Origin, table: Table, key: str, value: object) -> Key | Table:
+    """What the table says about a key and this kind of value."""
+    entry = table.entry(key)
+    if entry is None:
+        raise wrong(origin, "is not a key that exists", _nearest(key, table.keys))
+    if key not in table.keys:
+        _convert(origin, Key(table.names), key)
+    if isinstance(entry, Table) and not isinstance(value, dict):
+        return _plain(origin, entry)
+    return entry
 
 
 def _plain(origin: Origin, table: Table) -> Key:

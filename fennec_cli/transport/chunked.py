@@ -6,22 +6,21 @@ read brought in one piece. Everything unusual, and the last chunk with its trail
 
 import re
 
-from fennec_cli.errors import ProtocolError
-
 # The line end after a chunk's data and the next chunk's size. Source: RFC 9112, section 7.1.
 _FRAMING = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n")
+_MAX_FRAMING = 64  # bytes; a chunk extension may be longer, but who sends one?
 
 
 class Dechunker:
-    """Cuts until `done`; `rest` is then what a stricter parser that saw nothing yet shall go on with."""
+    """Cuts until `done`; `rest` is then what a parser that saw nothing of the body yet shall go on with."""
 
     def __init__(self) -> None:
         self.done = False
         self._left = 0  # bytes of the chunk under way that have not come yet
-        self._framing = b"\r\n"  # bytes between two chunks that came so far; before the first one they count as begun
+        self._framing = b"\r\n"  # what came between two chunks so far; before the first one, as if behind another
 
     def feed(self, data: bytes) -> bytes:
-        """Return the body's bytes in `data`. Raises `ProtocolError` for a chunk that is longer than it says."""
+        """Return the body's bytes in `data`."""
         data = self._framing + data
         position, parts = 0, []
         while True:
@@ -31,21 +30,27 @@ class Dechunker:
                 position += len(part)
                 self._left -= len(part)
             framing = _FRAMING.match(data, position)
-            if framing is None:
+            size = int(framing[1], 16) if framing else 0
+            if not framing or not size:
                 break
-            self._left = int(framing[1], 16)
-            if not self._left:
-                self.done = True
-                break
-            position = framing.end()
+            self._left, position = size, framing.end()
         self._framing = data[position:]
-        self.done = self.done or b"\n" in self._framing[2:] or len(self._framing) > 64
-        if not b"\r\n".startswith(self._framing[:2]):
-            raise ProtocolError("the server's answer is not whole HTTP (a chunk is longer than it says)")
+        self.done = framing is not None or self._is_unusual
         return b"".join(parts)
+
+    @property
+    def _is_unusual(self) -> bool:
+        framing = self._framing
+        return not _may_begin(framing) or b"\n" in framing[2:] or len(framing) > _MAX_FRAMING
 
     @property
     def rest(self) -> bytes:
         if self._left:
             return b"%x\r\n" % self._left
-        return self._framing[2:]
+        if _may_begin(self._framing):
+            return self._framing[2:]
+        return b"\r\n"  # no chunk begins like this, as no chunk goes on after its end: it is refused
+
+
+def _may_begin(framing: bytes) -> bool:
+    return b"\r\n".startswith(framing[:2])

@@ -86,8 +86,9 @@ def _body(response: httpx.Response) -> Iterator[bytes]:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     with _httpx_errors():
         raw = response.iter_raw()
-        if response.headers.get("transfer-encoding", "").lower() == "chunked":
-            raw = _dechunked(response.extensions["network_stream"], raw)
+        stream = response.extensions["network_stream"]
+        if isinstance(stream, Stream) and stream.is_at_body and _is_chunked(response):
+            raw = _dechunked(stream, raw)
         if encoding in ("identity", ""):
             yield from raw
             return
@@ -97,6 +98,10 @@ def _body(response: httpx.Response) -> Iterator[bytes]:
         for data in raw:
             yield from inflater.feed(data)
         inflater.close()
+
+
+def _is_chunked(response: httpx.Response) -> bool:
+    return response.status_code == 200 and response.headers.get("transfer-encoding", "").lower() == "chunked"
 
 
 def _dechunked(stream: Stream, by_h11: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ request) and every failure is an error of ours where it happens.
 Names are resolved in a thread, because the resolver knows neither timeouts nor Ctrl-C.
 """
 
+import re
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ from fennec_cli.transport.patience import Patience
 
 Address = tuple[Any, ...]
 Resolver = Callable[[str, int], list[Address]]
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # where h11, too, takes a head for ended
 
 
 class Network(httpcore.NetworkBackend):
@@ -102,21 +104,24 @@ class Stream(httpcore.NetworkStream):
         self._socket = connection
         self._network = network
         self._peer = peer
+        self.is_at_body = False
+        self._head = b""  # what came of it so far
         self._kept = b""
-        self._head: bytes | None = b""  # the last bytes of an answer's head so far; None behind it
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         data, self._kept = self._kept, b""
         data = data or self._receive(max_bytes)
-        if self._head is None:
+        return data if self.is_at_body else self._up_to_body(data)
+
+    def _up_to_body(self, data: bytes) -> bytes:
+        head = self._head + data
+        end = _BLANK_LINE.search(head)
+        if end is None:
+            self._head = head
             return data
-        seen = self._head + data
-        end = seen.find(b"\r\n\r\n")
-        if end < 0:
-            self._head = seen[-3:]
-            return data
-        cut = end + 4 - len(self._head)
-        self._head, self._kept = None, data[cut:]
+        cut = end.end() - len(self._head)
+        self.is_at_body = head[9:10] != b"1"  # "HTTP/1.1 1xx" comes before the head that counts
+        self._head, self._kept = b"", data[cut:]
         return data[:cut]
 
     def unread(self, data: bytes) -> None:
@@ -137,7 +142,7 @@ class Stream(httpcore.NetworkStream):
             patience.waited(time.monotonic() - start)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._head = b""
+        self.is_at_body, self._head = False, b""
         patience = self._network._clocks()
         view = memoryview(buffer)
         try:

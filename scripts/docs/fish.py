@@ -107,9 +107,9 @@ def _cases(names: list[str]) -> str:
 def _lines(command: Command) -> list[str]:
     begin = f"complete -c fennec -n {_quoted(f'__fennec_at {command.name}')}"
     lines = [f"{begin} -a {child.path[-1]} -d {_quoted(child.summary)}" for child in command.commands]
-    for argument in command.arguments[:1]:
-        if argument.value.kind != "text":
-            lines.append(f"{begin} {_action(argument.value).removeprefix('-x ').replace('-r -F', '-F')}")
+    offered = [argument.value for argument in command.arguments[:1] if _action(argument.value) != "-x"]
+    # `-x` and `-r` say that an option takes a value; an argument is one.
+    lines += [f"{begin} {_action(value).removeprefix('-x ').removeprefix('-r ')}" for value in offered]
     return lines + [f"{begin} {_option(option)}" for option in command.options]
 
 

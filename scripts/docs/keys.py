@@ -2,12 +2,13 @@
 
 TABLES: dict[str, str] = {
     "": "Keys outside of any table.",
-    "alias": "Short names for models: `big = \"openai/gpt-5.4\"` makes `-m big` work.",
+    "alias": 'Short names for models: `big = "openai/gpt-5.4"` makes `-m big` work.',
     "provider.NAME": "One table a provider. A name that is not built in needs a `type`.",
     "provider.NAME.headers": "HTTP headers sent with each request to this provider.",
     "provider.NAME.retry": "When a failed attempt is repeated.",
     "provider.NAME.breaker": "When a provider that keeps failing is left alone for a while.",
-    "provider.NAME.prices.\"MODEL\"": "What a model costs, in USD per million tokens. `input` and `output` are both needed.",
+    'provider.NAME.prices."MODEL"': "What a model costs, in USD per million tokens. "
+    "`input` and `output` are both needed.",
     "complete": "Defaults for the options of fennec-complete(1).",
     "bench": "Defaults for the options of fennec-bench(1).",
     "cache": "Answers kept for the same request.",
@@ -60,9 +61,9 @@ KEYS: dict[str, str] = {
     "provider.NAME.allowed_regions": "The only Azure regions that may be used.",
     "provider.NAME.token_command": "A command that prints an access token.",
     "provider.NAME.routing": "How OpenRouter chooses among the services behind it.",
-    "provider.NAME.prices.\"MODEL\".input": "Price of input tokens.",
-    "provider.NAME.prices.\"MODEL\".output": "Price of output tokens.",
-    "provider.NAME.prices.\"MODEL\".cached": "Price of cached input tokens, if it is another one.",
+    'provider.NAME.prices."MODEL".input': "Price of input tokens.",
+    'provider.NAME.prices."MODEL".output': "Price of output tokens.",
+    'provider.NAME.prices."MODEL".cached': "Price of cached input tokens, if it is another one.",
     "provider.NAME.retry.max_attempts": "Attempts in all, the first one included (3).",
     "provider.NAME.retry.initial_delay": "First wait (0.5 s).",
     "provider.NAME.retry.max_delay": "Longest wait (8 s).",

@@ -179,7 +179,8 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
 # Further sentences for an option, after its one line of help.
 OPTION_NOTES: dict[str, dict[str, str]] = {
     "fennec complete": {
-        "--model": "Without the provider the default one is used. An alias is a name in `[alias]` of the configuration.",
+        "--model": "Without the provider the default one is used. "
+        "An alias is a name in `[alias]` of the configuration.",
         "--system": "@FILE takes the text from a file.",
         "--option": "It goes into the request's body under that name and wins over what fennec would put there: "
         "`-O top_k=40`.",
@@ -239,7 +240,7 @@ CONFIG_VALUES = (
     "An unset one is an error, but in `api_key` it only means that there is no key here.",
     "An `api_key` may also be `file:PATH`, the name of a file that holds it. "
     "A file that others can read and that holds a key itself is reported.",
-    "Durations are texts such as \"500ms\", \"30s\", \"2m\", \"1h30m\", or numbers of seconds.",
+    'Durations are texts such as "500ms", "30s", "2m", "1h30m", or numbers of seconds.',
 )
 
 CONFIG_PROJECT = (
@@ -300,8 +301,7 @@ EVENTS_ABOUT = (
     "Exactly one `end` or `error` closes each `id`. "
     "`end` says that the finish reason was seen; its `ok` is false where the answer is complete but a failure by "
     "the rules of the command. A batch ends with one `summary`.",
-    "Readers should ignore keys and types that they do not know. "
-    "A change that would break them raises `v`.",
+    "Readers should ignore keys and types that they do not know. A change that would break them raises `v`.",
 )
 
 EVENTS_OBJECT = (

@@ -99,7 +99,9 @@ class Command:
         return {title: options for title, options in found.items() if options}
 
 
-def read_tree(command: click.Command, path: tuple[str, ...] = ("fennec",), parent: click.Context | None = None) -> Command:
+def read_tree(
+    command: click.Command, path: tuple[str, ...] = ("fennec",), parent: click.Context | None = None
+) -> Command:
     """Describe a click command and all that is below it."""
     context = click.Context(command, info_name=path[-1], parent=parent, **command.context_settings)
     parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]

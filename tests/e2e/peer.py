@@ -174,6 +174,9 @@ class Peer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self.release()
         # Closing a socket does not wake its accept; connecting to it does.
         self._listener.settimeout(0.0)

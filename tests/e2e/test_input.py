@@ -1,6 +1,7 @@
 """Where a prompt comes from, and what is refused before anything is sent."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import orjson
 import pytest
 from tests.e2e.events import read_events
 from tests.e2e.peer import Peer, answer, failure
-from tests.e2e.runner import Fennec
+from tests.e2e.runner import Fennec, finished
 
 Serve = Callable[..., Peer]
 
@@ -153,8 +154,9 @@ def test_a_line_that_cannot_be_sent_is_a_failed_row(fennec: Fennec, serve: Serve
 
 
 def test_stdin_that_never_ends_meets_the_deadline(fennec: Fennec) -> None:
-    result = fennec.shell("sleep 5 | fennec complete --deadline 0.6")
-    assert "standard input did not end" in result.failed("timeout", 8)
+    with fennec.start("complete", "--deadline", "0.6", stdin=subprocess.PIPE) as process:
+        process.wait(5)
+        assert "standard input did not end" in finished(process).failed("timeout", 8)
 
 
 def test_rows_are_sent_while_the_writer_is_still_busy(fennec: Fennec, serve: Serve, tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_an_unknown_command_is_a_usage_error(fennec: Fennec) -> None:
         ("[provider.openai]\nmodell = 1\n", "model"),
         ("[provider.openai]\nmax_tokens = 'many'\n", "max_tokens"),
         ("provider = 'nobody'\n", "nobody"),
-        ("[provider.openai]\nbase_url = 'ftp://x/v1'\n", "ftp"),
+        ("[provider.openai]\nbase_url = 'ftp://x/v1'\n", "base_url"),
         ("[provider.openai]\nbase_url = 'http://example.com/v1'\n", "http"),
         ("[provider.openai]\nbase_url = 'https://user:pw@example.com/v1'\n", "base_url"),
         ("[provider.openai]\nbase_url = '${NOT_SET}'\n", "NOT_SET"),
@@ -194,7 +194,10 @@ def test_an_unknown_command_is_a_usage_error(fennec: Fennec) -> None:
         ("[provider.openai.headers]\nx-y = 'ä'\n", ""),
     ],
 )
-def test_a_configuration_that_cannot_be_used_is_a_config_error(fennec: Fennec, config: str, said: str) -> None:
+def test_a_configuration_that_cannot_be_used_is_a_config_error(
+    fennec: Fennec, serve: Serve, config: str, said: str
+) -> None:
+    serve(answer("never"))
     (fennec.home / "c.toml").write_text(config)
     assert said in fennec.complete("-c", "c.toml", "--retries", "0").failed("config", 3)
 
@@ -209,7 +212,7 @@ def test_an_unknown_provider_is_a_config_error(fennec: Fennec) -> None:
 
 def test_no_key_anywhere_is_said_before_anything_is_sent(fennec: Fennec) -> None:
     result: Result = fennec.complete(
-        "--provider", "openai", env={"OPENAI_API_KEY": None, "OPENAI_BASE_URL": "https://127.0.0.1:9/v1"}
+        "--provider", "openai", env={"OPENAI_API_KEY": None, "OPENAI_BASE_URL": "https://nothing.invalid/v1"}
     )
     assert "OPENAI_API_KEY" in result.failed("auth", 4)
 

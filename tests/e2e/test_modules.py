@@ -1,0 +1,77 @@
+"""What a run imports: start-up time is mostly imports, so that each list is pinned."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.peer import Peer, answer
+from tests.e2e.runner import ROOT, Fennec
+
+Serve = Callable[..., Peer]
+
+NEVER = {
+    "asyncio",
+    "cryptography",
+    "diskcache",
+    "importlib.metadata",
+    "jsonschema",
+    "keyring",
+    "numpy",
+    "pydantic",
+    "pygments",
+    "rich",
+    "sqlite3",
+    "subprocess",
+    "tenacity",
+    "xllamacpp",
+}
+LISTING = """
+import sys
+from fennec_cli.cli import run
+status = run(sys.argv[1:])
+print(*sorted(sys.modules), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def modules(fennec: Fennec, *arguments: str) -> set[str]:
+    """Names of all modules that a run has imported at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTING, *arguments],
+        env={**fennec.environment({}), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        cwd=fennec.home,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("complete", "--help"), ("complete", "-h")])
+def test_help_imports_no_network_and_no_pipeline(fennec: Fennec, arguments: tuple[str, ...]) -> None:
+    unwanted = NEVER | {"httpx", "httpcore", "ssl", "http.client", "email", "fennec_cli.pipeline", "fennec_cli.transport"}
+    assert modules(fennec, *arguments) & unwanted == set()
+
+
+def test_help_of_the_group_imports_no_command(fennec: Fennec) -> None:
+    assert modules(fennec, "--help") & {"orjson", "tomllib", "fennec_cli.commands.complete"} == set()
+
+
+def test_a_live_answer_imports_nothing_that_it_does_not_need(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("Hello"))
+    assert modules(fennec, "complete", "hi") & NEVER == set()
+
+
+def test_a_dry_run_opens_no_network_library(fennec: Fennec) -> None:
+    assert modules(fennec, "complete", "-n", "hi") & {"httpx", "httpcore", "ssl"} == set()
+
+
+def test_the_version_needs_no_parser(fennec: Fennec) -> None:
+    with fennec.start("--version", env={"PYTHONPROFILEIMPORTTIME": "1"}) as process:
+        _, err = process.communicate(timeout=10)
+    imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
+    assert imported & {"click", "tomllib", "orjson", "fennec_cli.cli"} == set()

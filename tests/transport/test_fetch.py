@@ -1,0 +1,53 @@
+"""Attachments that we fetch ourselves."""
+
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from fennec_cli.errors import InputError
+from fennec_cli.transport.fetch import fetch, is_public, public_addresses
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fc00::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_private_addresses_are_told_from_public_ones(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_a_private_address_is_not_fetched_from() -> None:
+    """The name is checked when it is resolved for the connection itself, so it cannot change in between."""
+    with pytest.raises(InputError, match="private address"):
+        fetch("https://127.0.0.1:1/x.pdf", ssl.create_default_context())
+
+
+def test_only_https_is_fetched() -> None:
+    with pytest.raises(InputError, match="only https"):
+        fetch("http://a.example/x.pdf", ssl.create_default_context())
+
+
+def test_private_addresses_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(_host: str, port: int, **_options: Any) -> list[Any]:
+        return [(2, 1, 6, "", (address, port)) for address in ("10.0.0.1", "93.184.216.34")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert public_addresses("a.example", 443) == [("93.184.216.34", 443)]
