@@ -57,6 +57,7 @@ docs: $(VENV)/test.stamp
 LIB := $(PREFIX)/lib/fennec
 SHARE := $(DESTDIR)$(PREFIX)/share
 install:
+	rm -rf build  # or modules that are gone would be installed
 	$(PYTHON) -m venv --clear '$(DESTDIR)$(LIB)'
 	'$(DESTDIR)$(LIB)/bin/python' -m pip install -q --disable-pip-version-check .
 	@test -z '$(DESTDIR)' || grep -rlIFZ '$(DESTDIR)' '$(DESTDIR)$(LIB)/bin' '$(DESTDIR)$(LIB)/pyvenv.cfg' | \

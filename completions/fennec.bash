@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models'
+        commands='complete models config'
         options='--version -h --help'
         valued=''
         ;;
@@ -33,6 +33,31 @@ _fennec_table() {
         commands=''
         options='-h --help'
         valued=''
+        ;;
+    'fennec config')
+        commands='check init path show'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec config check')
+        commands=''
+        options='-c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec config init')
+        commands=''
+        options='-c --config --stdout -h --help'
+        valued='-c --config'
+        ;;
+    'fennec config path')
+        commands=''
+        options='-c --config --format --ndjson --json -h --help'
+        valued='-c --config --format'
+        ;;
+    'fennec config show')
+        commands=''
+        options='-c --config --profile --format --ndjson --json -h --help'
+        valued='-c --config --profile --format'
         ;;
     esac
 }
@@ -66,7 +91,15 @@ _fennec_value() {
         'fennec complete --config' | \
         'fennec models list -c' | \
         'fennec models list --config' | \
-        'fennec models pull --from')
+        'fennec models pull --from' | \
+        'fennec config check -c' | \
+        'fennec config check --config' | \
+        'fennec config init -c' | \
+        'fennec config init --config' | \
+        'fennec config path -c' | \
+        'fennec config path --config' | \
+        'fennec config show -c' | \
+        'fennec config show --config')
         _fennec_files
         ;;
     'fennec complete --tool-choice')
@@ -82,7 +115,9 @@ _fennec_value() {
         _fennec_offer 'text ndjson json'
         ;;
     'fennec complete --profile' | \
-        'fennec models list --profile')
+        'fennec models list --profile' | \
+        'fennec config check --profile' | \
+        'fennec config show --profile')
         _fennec_profiles
         ;;
     'fennec models list --format')
@@ -91,6 +126,10 @@ _fennec_value() {
     'fennec models pull ARGUMENT' | \
         'fennec models rm ARGUMENT')
         _fennec_local_models
+        ;;
+    'fennec config path --format' | \
+        'fennec config show --format')
+        _fennec_offer 'text json ndjson'
         ;;
     esac
 }

@@ -16,7 +16,12 @@ function __fennec_place
                 'fennec models' \
                 'fennec models list' \
                 'fennec models pull' \
-                'fennec models rm'
+                'fennec models rm' \
+                'fennec config' \
+                'fennec config check' \
+                'fennec config init' \
+                'fennec config path' \
+                'fennec config show'
                 set place "$place $word"
             case 'fennec complete -m' \
                 'fennec complete --model' \
@@ -59,7 +64,19 @@ function __fennec_place
                 'fennec models list -c' \
                 'fennec models list --config' \
                 'fennec models list --profile' \
-                'fennec models pull --from'
+                'fennec models pull --from' \
+                'fennec config check -c' \
+                'fennec config check --config' \
+                'fennec config check --profile' \
+                'fennec config init -c' \
+                'fennec config init --config' \
+                'fennec config path -c' \
+                'fennec config path --config' \
+                'fennec config path --format' \
+                'fennec config show -c' \
+                'fennec config show --config' \
+                'fennec config show --profile' \
+                'fennec config show --format'
                 set takes_value 1
         end
     end
@@ -118,6 +135,7 @@ complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List models; pull and remove local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
 complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
 
@@ -191,3 +209,34 @@ complete -c fennec -n '__fennec_at fennec models pull' -l help -d 'Show all opti
 complete -c fennec -n '__fennec_at fennec models rm' -a '(__fennec_local_models)'
 complete -c fennec -n '__fennec_at fennec models rm' -s h -d 'Show the options of every day.'
 complete -c fennec -n '__fennec_at fennec models rm' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec config' -a check -d 'Look for mistakes in all files and for all providers; says nothing when there are none.'
+complete -c fennec -n '__fennec_at fennec config' -a init -d 'Write a commented file to start from, and print its name.'
+complete -c fennec -n '__fennec_at fennec config' -a path -d 'List the files that are looked for, strongest first.'
+complete -c fennec -n '__fennec_at fennec config' -a show -d 'Show every value in effect and where it comes from; secrets are masked.'
+complete -c fennec -n '__fennec_at fennec config' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec config check' -s c -l config -r -F -d 'This configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec config check' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'
+complete -c fennec -n '__fennec_at fennec config check' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec config check' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec config init' -s c -l config -r -F -d 'This configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec config init' -l stdout -d 'Print it instead.'
+complete -c fennec -n '__fennec_at fennec config init' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec config init' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec config path' -s c -l config -r -F -d 'This configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec config path' -l format -x -a 'text json ndjson' -d 'Text for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config path' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec config path' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec config path' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec config path' -l help -d 'Show all options.'
+
+complete -c fennec -n '__fennec_at fennec config show' -s c -l config -r -F -d 'This configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec config show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'
+complete -c fennec -n '__fennec_at fennec config show' -l format -x -a 'text json ndjson' -d 'Text for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config show' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec config show' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec config show' -s h -d 'Show the options of every day.'
+complete -c fennec -n '__fennec_at fennec config show' -l help -d 'Show all options.'

@@ -1,5 +1,6 @@
 """`python -m fennec_cli` and the console script: as little as possible before the command itself."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -9,8 +10,11 @@ from fennec_cli import __version__
 def main() -> NoReturn:
     """Run the command line and end the process with its status."""
     if sys.argv[1:] == ["--version"]:  # needs no command-line parser
-        sys.stdout.write(f"fennec {__version__}\n")
-        sys.exit(0)
+        try:
+            os.write(1, f"fennec {__version__}\n".encode())
+            os._exit(0)
+        except OSError:
+            pass  # the long way says what is wrong
     from fennec_cli.signals import die_silently
 
     die_silently()

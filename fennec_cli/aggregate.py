@@ -53,8 +53,12 @@ class _Open:
 
     @property
     def outcome(self) -> FinishReason | None:
-        """The finish reason; a refusal is a filtered answer, whatever reason the provider gives."""
-        return "content_filter" if self.refused and self.finish_reason == "stop" else self.finish_reason
+        """The finish reason; some providers say `stop` for a refusal and for tool calls too."""
+        if self.finish_reason != "stop":
+            return self.finish_reason
+        if self.refused:
+            return "content_filter"
+        return "tool_calls" if self.tool_calls else "stop"
 
 
 class ResponseAggregator:
@@ -87,7 +91,7 @@ class ResponseAggregator:
         if chunk.finish_reason is not None:
             self._choice(chunk.index).finish_reason = chunk.finish_reason
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self._usage = chunk.usage if self._usage is None else self._usage.merged(chunk.usage)
         if chunk.metadata is not None:
             self._metadata = merged(self._metadata, chunk.metadata)
 

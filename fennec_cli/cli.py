@@ -3,6 +3,7 @@
 An error becomes one line on standard error and an exit status here and nowhere else.
 """
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import NoReturn
 import click
 
 from fennec_cli import __version__, signals
-from fennec_cli.errors import EXIT_STATUS, ConfigError, FennecError, UsageError
+from fennec_cli.errors import EXIT_STATUS, ConfigError, FennecError, OutputError, UsageError
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import ReaderGone
 
@@ -19,8 +20,9 @@ from fennec_cli.output.sink import ReaderGone
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
     "models": ("fennec_cli.commands.models:models", "List models; pull and remove local ones."),
+    "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
-HOUSEKEEPING: frozenset[str] = frozenset()
+HOUSEKEEPING = frozenset({"config"})
 
 
 class LazyGroup(click.Group):
@@ -60,9 +62,15 @@ def cli() -> None:
 def run_and_exit(arguments: list[str]) -> NoReturn:
     """Run a command line and end the process: by status, or by the signal that stopped it."""
     _reserve_closed_descriptors()
+    if sys.stdout is not None:
+        sys.stdout = _Stdout(sys.stdout.buffer, encoding="utf-8", errors="surrogateescape")
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - the /dev/null of above
     notes = Notes(color=wants_color(os.environ))
     try:
         status = run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except FennecError as error:
         notes.error(error)
         status = error.exit_status
@@ -75,9 +83,20 @@ def run_and_exit(arguments: list[str]) -> NoReturn:
     except Exception as error:
         _report_bug(error, arguments)
         status = EXIT_STATUS["internal"]
-    _flush()
     # Nothing is left to do: tearing the interpreter down would take a fifth of a short run.
     os._exit(status)
+
+
+class _Stdout(io.TextIOWrapper):
+    """Standard output for help and lists: what goes wrong with it is an error of ours."""
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
+        except OSError as error:
+            raise OutputError(f"cannot write standard output ({error.strerror})") from error
 
 
 def run(arguments: list[str]) -> int:
@@ -120,16 +139,3 @@ def _report_bug(error: Exception, arguments: list[str]) -> None:
     if any(argument.startswith("-vvv") for argument in arguments):
         for frame in traceback.format_tb(error.__traceback__):
             sys.stderr.write(frame)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                import signal
-
-                signals.die(signal.SIGPIPE)
-            except OSError:
-                os._exit(EXIT_STATUS["output"])

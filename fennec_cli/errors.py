@@ -90,7 +90,9 @@ class FennecError(Exception):
         """One line for stderr, without the program's name: `CLASS: what failed, where; what to do`."""
         where = f"{self.provider}: " if self.provider else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return " ".join(f"{self.error_class}: {where}{self.message}{hint}".split())
+        line = " ".join(f"{self.error_class}: {where}{self.message}{hint}".split())
+        # A provider's text must not drive the terminal.
+        return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
 
 
 class UsageError(FennecError):

@@ -76,6 +76,7 @@ class ProviderRegistry:
             chosen, reason = self._config.provider, "configured"
         else:
             chosen, reason = self._first_usable()
+        self._settings(chosen)  # an unknown one is an error here, before anything is read
         return Target(chosen, name or self._default_model(chosen), reason)
 
     def get_provider(self, name: str, model: str | None = None) -> HTTPProvider:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from fennec_cli.cli import cli
 from scripts.docs import bash, fish, zsh
-from scripts.docs.pages import MissingText, manual
+from scripts.docs.commands import command_page, program_page
+from scripts.docs.config import config_page
+from scripts.docs.events import events_page
+from scripts.docs.page import MissingText
 from scripts.docs.tree import read_tree
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +17,9 @@ ROOT = Path(__file__).parent.parent
 def generated() -> dict[Path, str]:
     """Return what belongs into man/ and completions/. Raises `MissingText`."""
     tree = read_tree(cli)
-    files = {ROOT / "man" / name: text for name, text in manual(tree).items()}
+    pages = {"fennec.1": program_page(tree), "fennec-config.5": config_page(tree), "fennec-events.7": events_page()}
+    pages |= {"-".join(command.path) + ".1": command_page(command) for command in tree.commands}
+    files = {ROOT / "man" / name: "\n".join(lines) + "\n" for name, lines in pages.items()}
     completions = {"fennec.bash": bash.script(tree), "_fennec": zsh.script(tree), "fennec.fish": fish.script(tree)}
     return files | {ROOT / "completions" / name: text for name, text in completions.items()}
 

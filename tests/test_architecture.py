@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fennec_cli"
 LAYERS: list[set[str]] = [
     {"__main__", "cli"},
     {"commands"},
-    {"api", "completion", "listing"},
+    {"api", "completion", "config_check", "config_report", "listing"},
     {"batch"},
     {"output", "prompts", "inputs"},
     {"pipeline"},
@@ -43,6 +43,7 @@ HOMES: dict[str, set[str]] = {
         "catalogue",
         "commands",
         "completion",
+        "config_report",
         "dialects",
         "inputs",
         "listing",

@@ -15,7 +15,7 @@ from fennec_cli.config.schema import ROOT, Key, Table
 from fennec_cli.errors import EXIT_STATUS
 from scripts import make_docs
 from scripts.docs import prose
-from scripts.docs.pages import runs
+from scripts.docs.commands import runs
 from scripts.docs.tree import Command, Option, read_tree
 
 MAN = make_docs.ROOT / "man"

@@ -1,13 +1,44 @@
 """Write tiny GGUF files: one that is only a header, and one that the engine runs and whose every word is known.
 
 The second is a table of successors instead of a trained model. Its embeddings are one-hot, attention and feed-forward
-are zero, so the output matrix alone says which token follows the last one. After any prompt it answers SCRIPT.
+are zero, so the output matrix alone says which token follows the last one. What the chat template in the file puts at
+the end of the prompt therefore decides what the model says:
+
+* a newline: ANSWER, in the pieces of SCRIPT;
+* a vertical tab, where the last message has the words "for ever": LINE again and again, until a limit ends it;
+* a tab, where tools are offered: a call, and in it the smallest JSON that the engine's grammar lets pass, every string
+  being "Paris". An answer schema is filled in the same way.
 """
 
 from pathlib import Path
 
-SCRIPT = ("Hel", "lo", " from", " a", " tiny", " mod", "el", ".")
+# A piece that is not ASCII is written a byte at a time: the engine must wait for the whole character.
+SCRIPT = ("Hel", "lo", " from", " a", " tiny", " mod", "el", ": caf", "é", ", ", "日", " & ", "🦊", ".")
 ANSWER = "".join(SCRIPT)
+ENDLESS = ("and", " so", " on\n")
+LINE = "".join(ENDLESS)
+CALL = "<tool_call>\n"
+ARGUMENT = "Paris"
+# Where a grammar leaves the choice, the earlier byte wins: close what is open, else begin a short value.
+_PREFERRED = '}]",:{[7t0'
+
+_TEMPLATE = """\
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\n' + (message.content or '') }}
+{%- for call in message.tool_calls or [] %}
+{{- '<tool_call>\n{"name": "' + call.function.name + '", "arguments": ' + (call.function.arguments | tojson) }}
+{{- '}\n</tool_call>' }}
+{%- endfor %}
+{{- '<|im_end|>\n' }}
+{%- endfor %}
+{%- if tools %}{{- '<tools>\n' }}{%- for tool in tools %}{{- tool | tojson }}{%- endfor %}{{- '\n</tools>\n' }}{%- endif %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\n' }}
+{%- if tools and messages[-1].role != 'tool' %}{{- '\t' }}
+{%- elif 'for ever' in (messages[-1].content or '') %}{{- '\v' }}
+{%- endif %}
+{%- endif %}
+"""
 
 
 def write_header_only(path: Path, size: int = 4096) -> Path:
@@ -17,21 +48,34 @@ def write_header_only(path: Path, size: int = 4096) -> Path:
 
 
 def write_scripted_model(path: Path) -> Path:
-    """Write a model that llama.cpp loads in milliseconds and that always answers ANSWER."""
+    """Write a model that llama.cpp loads in milliseconds and whose answers are known."""
     import gguf  # type: ignore[import-not-found, unused-ignore]
     import numpy as np  # type: ignore[import-not-found, unused-ignore]
 
     letters = _byte_letters()
-    pieces = [bytes([byte]) for byte in range(256)] + [text.encode() for text in SCRIPT if len(text) > 1]
+    script = [token for piece in SCRIPT for token in _tokens(piece)]
+    longer = [text.encode() for text in (*ENDLESS, CALL)]
+    pieces = [bytes([byte]) for byte in range(256)] + [token for token in (*script, *longer) if len(token) > 1]
     vocabulary = ["".join(letters[byte] for byte in piece) for piece in pieces] + ["<|im_start|>", "<|im_end|>"]
     start, end = len(pieces), len(pieces) + 1
     size = len(vocabulary)
     width = -(-size // 64) * 64
 
-    scores = np.full((size, width), -100.0, dtype=np.float32)  # [next token, last token]
-    chain = [pieces.index(text.encode()) for text in SCRIPT]
-    for last, following in zip([pieces.index(b"\n"), *chain], [*chain, end], strict=True):
-        scores[following, last] = 100.0  # a prompt ends with the newline after "assistant"
+    scores = np.full((size, width), -400.0, dtype=np.float32)  # [next token, last token]
+    for rank, letter in enumerate(_PREFERRED):
+        scores[ord(letter)] = -5.0 * rank
+    scores[end] = -250.0
+
+    def say(*tokens: bytes) -> None:
+        for last, following in zip(tokens, tokens[1:], strict=False):
+            scores[pieces.index(following), pieces.index(last)] = 100.0
+
+    say(b"\n", *script)
+    say(b"\v", *longer[:-1], longer[0])
+    say(b"\t", longer[-1])
+    say(*_bytes(f'"{ARGUMENT}'))
+    say(*_bytes(f'{ARGUMENT[-1]}"'))
+    scores[end, [pieces.index(script[-1]), ord(">")]] = 100.0  # ">" ends a call
     scores /= np.sqrt(width)  # what the normalisation makes of a one-hot vector
 
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -52,6 +96,7 @@ def write_scripted_model(path: Path) -> Path:
     writer.add_bos_token_id(start)
     writer.add_eos_token_id(end)
     writer.add_add_bos_token(False)
+    writer.add_chat_template(_TEMPLATE)
     writer.add_tensor("token_embd.weight", np.eye(size, width, dtype=np.float32))
     writer.add_tensor("output_norm.weight", np.ones(width, dtype=np.float32))
     writer.add_tensor("output.weight", scores)
@@ -66,6 +111,14 @@ def write_scripted_model(path: Path) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _tokens(piece: str) -> list[bytes]:
+    return [piece.encode()] if piece.isascii() else _bytes(piece)
+
+
+def _bytes(text: str) -> list[bytes]:
+    return [bytes([byte]) for byte in text.encode()]
 
 
 def _byte_letters() -> dict[int, str]:

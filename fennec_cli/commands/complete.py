@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fennec_cli.commands.options import Command, Duration, help_options, option, settings_options
+from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options
 from fennec_cli.errors import UsageError
 
 EXAMPLES = """\b
@@ -17,6 +17,7 @@ Examples:
   fennec complete --ndjson < prompt.txt | jq -rj 'select(.type=="chunk").content // empty'
 """
 DURATION = Duration()
+AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 
 
 @click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)
@@ -24,10 +25,10 @@ DURATION = Duration()
 @option("-m", "--model", metavar="[PROVIDER/]MODEL", group="Model", daily=True, help="Model id or alias.")
 @option("--provider", metavar="NAME", group="Model", help="Provider to ask.")
 @option("-s", "--system", metavar="TEXT|@FILE", group="Model", daily=True, help="System prompt.")
-@option("--temperature", type=float, group="Model", help="Sampling temperature.")
-@option("--top-p", type=float, group="Model", help="Nucleus sampling.")
-@option("--max-tokens", type=click.IntRange(min=1), group="Model", daily=True, help="Most tokens of the answer.")
-@option("--seed", type=int, group="Model", help="Seed of the sampling.")
+@option("--temperature", type=float, metavar="X", group="Model", help="Sampling temperature.")
+@option("--top-p", type=float, metavar="X", group="Model", help="Nucleus sampling.")
+@option("--max-tokens", type=AT_LEAST_1, metavar="N", group="Model", daily=True, help="Most tokens of the answer.")
+@option("--seed", type=int, metavar="N", group="Model", help="Seed of the sampling.")
 @option("--stop", metavar="TEXT", multiple=True, group="Model", help="Stop at this text (repeatable).")
 @option("--reasoning-effort", metavar="LEVEL", group="Model", help="How much a reasoning model thinks.")
 @option("-O", "--option", metavar="K=V", multiple=True, group="Model",
@@ -55,13 +56,13 @@ DURATION = Duration()
 @option("--reasoning", is_flag=True, group="Output", help="Show the model's reasoning too.")
 @option("--atomic", is_flag=True, group="Output", help="Show nothing before the answer is complete.")
 @option("--no-stream", is_flag=True, group="Output", help="Ask for the answer in one piece.")
-@option("--timeout", type=DURATION, group="Time", help="One attempt as a whole.")
-@option("--connect-timeout", type=DURATION, group="Time", help="To connect.")
-@option("--first-token-timeout", type=DURATION, group="Time", help="Until the first event.")
-@option("--idle-timeout", type=DURATION, group="Time", help="Between two pieces of the stream.")
+@option("--timeout", type=DURATION, group="Time", help="Limit for one attempt as a whole.")
+@option("--connect-timeout", type=DURATION, group="Time", help="Limit for connecting (5s).")
+@option("--first-token-timeout", type=DURATION, group="Time", help="Limit until the first event (5m).")
+@option("--idle-timeout", type=DURATION, group="Time", help="Limit between two pieces of the stream (2m).")
 @option("--deadline", type=DURATION, group="Time", daily=True,
-        help="Everything, from reading standard input on (0: none).")
-@option("--retries", type=click.IntRange(min=0), group="Time", help="Attempts after the first one.")
+        help="Limit for everything, from reading standard input on (30m a prompt; 0: none).")
+@option("--retries", type=AT_LEAST_0, metavar="N", group="Time", help="Attempts after the first one.")
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")

@@ -12,15 +12,18 @@ GENERAL = "General"
 
 
 class Option(click.Option):
-    """An option with a group, an environment twin `FENNEC_<OPTION>`, and a place in the short help or not."""
+    """An option with a group, an environment twin `FENNEC_<OPTION>`, and a place in the short help or not.
+
+    `key` is its name in the configuration table of its command.
+    """
 
     def __init__(self, *declarations: Any, group: str = GENERAL, daily: bool = False, **attributes: Any) -> None:
         self.group = group
         self.daily = daily
         super().__init__(*declarations, **attributes)
+        self.key = max(self.opts, key=len).lstrip("-").replace("-", "_")
         if self.envvar is None and self.name is not None:
-            long = max(self.opts, key=len)
-            self.envvar = "FENNEC_" + long.lstrip("-").upper().replace("-", "_")
+            self.envvar = f"FENNEC_{self.key.upper()}"
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Read the environment; a repeatable option takes a JSON array of texts."""
@@ -50,6 +53,8 @@ class Command(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         short = ctx.meta.get("short_help", False)
         for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue  # the usage line and the text name them
             record = parameter.get_help_record(ctx)
             if record is None or (short and not getattr(parameter, "daily", False)):
                 continue
@@ -76,6 +81,16 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 
             self.fail(str(error), param, ctx)
 
 
+class Whole(click.IntRange):
+    """A whole number with a lowest value, which the help does not repeat behind every option."""
+
+    def __init__(self, low: int) -> None:
+        super().__init__(min=low)
+
+    def _describe_range(self) -> str:
+        return ""
+
+
 def option(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
     """Declare an option; see `Option`."""
     return click.option(*declarations, cls=Option, **attributes)
@@ -96,7 +111,7 @@ def help_options(command: Any) -> Any:
         cls=Option,
         envvar=(),
         daily=True,
-        help="Show all options.",
+        help="Show all options, in groups.",
         callback=lambda ctx, parameter, value: show(ctx, parameter, value, short=False),
         **common,
     )(command)
@@ -106,9 +121,34 @@ def help_options(command: Any) -> Any:
         cls=Option,
         envvar=(),
         daily=True,
-        help="Show the options of every day.",
+        help="Show the daily options.",
         callback=lambda ctx, parameter, value: show(ctx, parameter, value, short=True),
         **common,
+    )(command)
+
+
+def format_options(command: Any) -> Any:
+    """Add `--format` with its shorthands `--json` and `--ndjson`, as the one parameter `output_format`."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            ctx.meta["settings.format"] = parameter.name
+
+    def decide(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+        return str(ctx.meta.get("settings.format", value))
+
+    short: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "callback": remember}
+    for name in ("json", "ndjson"):
+        command = option(f"--{name}", envvar=(), daily=True, help=f"The same as --format {name}.", **short)(command)
+    return option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json", "ndjson"]),
+        default="text",
+        envvar=(),
+        daily=True,
+        callback=decide,
+        help="Text for people, one JSON array, or one object a line.",
     )(command)
 
 
@@ -118,8 +158,7 @@ def settings_options(command: Any) -> Any:
     def remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
         ctx.meta[f"settings.{parameter.name}"] = value
         if not ctx.resilient_parsing and {"settings.config", "settings.profile"} <= ctx.meta.keys():
-            ctx.obj = load_settings(ctx.meta["settings.config"], ctx.meta["settings.profile"])
-            ctx.default_map = dict(ctx.obj.commands.get(ctx.command.name or "", {}))
+            _apply(load_settings(ctx.meta["settings.config"], ctx.meta["settings.profile"]), ctx)
 
     common: dict[str, Any] = {"is_eager": True, "expose_value": False, "callback": remember}
     command = option("--profile", metavar="NAME", help="Lay a [profile.NAME] of the configuration over it.", **common)(
@@ -130,12 +169,26 @@ def settings_options(command: Any) -> Any:
     )
 
 
+def _apply(config: Any, ctx: click.Context) -> None:
+    """Hand the configuration to the command, and what it says about the command's options to click."""
+    table = dict(config.commands.get(ctx.command.name or "", {}))
+    if ctx.command.name == "complete" and config.format is not None:
+        table.setdefault("format", config.format)
+    # A default, unlike the option --provider, gives way to a provider that stands before the model's name.
+    ctx.obj = config._replace(provider=table.pop("provider", config.provider))
+    options = [parameter for parameter in ctx.command.params if isinstance(parameter, Option)]
+    ctx.default_map = {option.name: table[option.key] for option in options if option.name and option.key in table}
+
+
 def load_settings(path: str | None, profile: str | None) -> Any:
     """Load the configuration for the directory we are in."""
     from fennec_cli.config import load_config
 
+    return load_config(environ=os.environ, cwd=working_directory(), explicit=path, profile=profile or None)
+
+
+def working_directory() -> str:
     try:
-        here = os.getcwd()
+        return os.getcwd()
     except OSError as error:
         raise ConfigError(f"the working directory cannot be used ({error.strerror})") from error
-    return load_config(environ=os.environ, cwd=here, explicit=path, profile=profile or None)

@@ -27,6 +27,15 @@ def expand(value: str, environ: Mapping[str, str], where: str) -> str:
     return re.sub(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?", replacement, value)
 
 
+def missing_variable(value: str, environ: Mapping[str, str]) -> str:
+    """Return the complaint of `expand` about a value, or nothing."""
+    try:
+        expand(value, environ, "")
+    except ConfigError as error:
+        return error.message.removeprefix(": ")
+    return ""
+
+
 def check_base_url(url: str, *, allow_insecure_http: bool, where: str = "base_url") -> None:
     """Raise ConfigError unless `url` is https, or http to this machine or by permission, and holds no secret."""
     from urllib.parse import urlsplit

@@ -22,6 +22,7 @@ class Endpoint:
     api: str = "auto"
     headers: Headers = field(default_factory=dict)
     defaults: Sampling = Sampling()
+    extra: Mapping[str, Any] = field(default_factory=dict)  # settings that only this provider knows, by their keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,19 @@ class ProviderModule(Protocol):
         ...
 
     def authorization(self, key: str, /) -> Headers:
-        """Return the headers that carry `key`."""
+        """Return the headers that carry `key`; one that begins with `Bearer ` is a token."""
         ...
 
     def decode_error(self, status: int, headers: Headers, body: bytes, /) -> FennecError:
         """Classify a failed answer; never raises, whatever the body is."""
         ...
 
-    def build_models_request(self, endpoint: Endpoint, /) -> HTTPCall:
-        """Return the request for the list of models."""
+    def build_models_request(self, endpoint: Endpoint, cursor: str | None = None, /) -> HTTPCall:
+        """Return the request for the list of models, or for its page behind `cursor`."""
+        ...
+
+    def models_cursor(self, body: bytes, /) -> str | None:
+        """Return the cursor of the page that follows this one, or None when it is the last."""
         ...
 
     def decode_models(self, body: bytes, endpoint: Endpoint, /) -> list[ModelInfo]:

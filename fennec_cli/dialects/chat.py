@@ -131,7 +131,9 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
                 raise ProtocolError("the provider ended the answer with finish reason `error`")
             chunks.append(CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), index=index))
     if document.get("usage"):
-        chunks.append(CompletionChunk(usage=_usage(document["usage"])))
+        cost = document["usage"].get("cost")  # OpenRouter, in USD
+        metadata = None if cost is None else ChunkMetadata(cost_usd=float(cost))
+        chunks.append(CompletionChunk(usage=_usage(document["usage"]), metadata=metadata))
     return chunks
 
 

@@ -27,8 +27,12 @@ def authorization(key: str) -> Headers:
     return {"authorization": f"Bearer {key}"}
 
 
-def build_models_request(endpoint: Endpoint) -> HTTPCall:
+def build_models_request(endpoint: Endpoint, _cursor: str | None = None) -> HTTPCall:
     return models_call(endpoint)
+
+
+def models_cursor(_body: bytes) -> None:
+    return None
 
 
 def decode_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:

@@ -17,7 +17,9 @@ def measure(
     """Add a last chunk with time to first token, total time (seconds), cost, and usage where the provider sent none."""
 
     def stage(request: CompletionRequest) -> Chunks:
-        start, first, usage, bytes_out = clock(), None, None, 0
+        start, first, bytes_out = clock(), None, 0
+        usage: TokenUsage | None = None
+        reported_cost = False
         with closing(inner(request)) as chunks:
             for chunk in chunks:
                 text = chunk.content or chunk.reasoning
@@ -26,7 +28,8 @@ def measure(
                     if first is None:
                         first = clock() - start
                 elif chunk.usage is not None:
-                    usage = chunk.usage
+                    usage = chunk.usage if usage is None else usage.merged(chunk.usage)
+                    reported_cost = reported_cost or (chunk.metadata is not None and chunk.metadata.cost_usd is not None)
                 elif chunk.tool_call is not None and first is None:
                     first = clock() - start
                 yield chunk
@@ -34,7 +37,9 @@ def measure(
         known = usage or _estimated(request, bytes_out)
         yield CompletionChunk(
             usage=None if usage else known,
-            metadata=ChunkMetadata(ttft_s=first, total_s=total, cost_usd=price(request.model, known)),
+            metadata=ChunkMetadata(
+                ttft_s=first, total_s=total, cost_usd=None if reported_cost else price(request.model, known)
+            ),
         )
 
     return stage

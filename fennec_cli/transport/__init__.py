@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
-from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo, ProviderModule
+from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCall, ModelInfo, ProviderModule
 from fennec_cli.errors import FennecError, NetworkError, ProtocolError, ProviderError
 from fennec_cli.request import Attachment, CompletionRequest
 from fennec_cli.transport.patience import Limits, Patience
-from fennec_cli.wire import Decoder
+from fennec_cli.wire import Decoder, Event
 
 if TYPE_CHECKING:
     from fennec_cli.transport.client import Exchange, HTTPClient
 
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
+MAX_PAGES = 100
 MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
 
@@ -81,6 +82,7 @@ class HTTPProvider:
         self._fetch = fetch
         self._trace = trace
         self._client: HTTPClient | None = None
+        self._sent_key: str | None = None
 
     @property
     def provider_name(self) -> str:
@@ -97,17 +99,46 @@ class HTTPProvider:
                 yield self._opening(call, request, exchange)
                 yield from _answer(exchange, dialect, patience, streamed=request.stream)
         except ProviderError as error:
-            error.provider = error.provider or self.provider_name
+            self._sign(error)
             raise
 
     def get_models(self) -> list[ModelInfo]:
-        call = self._module.build_models_request(self._endpoint)
+        models: list[ModelInfo] = []
+        cursor: str | None = None
+        for _page in range(MAX_PAGES):
+            body = self.send(self._module.build_models_request(self._endpoint, cursor))
+            models += self._module.decode_models(body, self._endpoint)
+            cursor = self._module.models_cursor(body)
+            if cursor is None:
+                return models
+        raise ProtocolError(f"the list of models has more than {MAX_PAGES} pages", provider=self.provider_name)
+
+    def send(self, call: HTTPCall) -> bytes:
+        """Make a call that is no completion and return the body of its answer."""
         try:
             with self._exchange(call, Patience(self._limits)) as exchange:
-                return self._module.decode_models(exchange.read(), self._endpoint)
+                return exchange.read()
         except ProviderError as error:
-            error.provider = error.provider or self.provider_name
+            self._sign(error)
             raise
+
+    def send_streaming(self, call: HTTPCall, framing: Framing) -> Generator[Event, None, None]:
+        """Make a call whose answer is a stream of events, and yield them as they come."""
+        decoder = new_decoder(framing)
+        try:
+            with self._exchange(call, Patience(self._limits)) as exchange:
+                for data in exchange.chunks:
+                    yield from decoder.feed(data)
+                yield from decoder.close()
+        except ProviderError as error:
+            self._sign(error)
+            raise
+
+    def _sign(self, error: ProviderError) -> None:
+        """Say whose error it is; some providers repeat the key in their message."""
+        error.provider = error.provider or self.provider_name
+        if self._sent_key:
+            error.message = error.message.replace(self._sent_key, "***")
 
     def preview(self, request: CompletionRequest) -> HTTPCall:
         """Return the call as it would be sent, the place of the key marked but without it."""
@@ -140,7 +171,7 @@ class HTTPProvider:
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
         if self._client is None:
             self._client = self._connect()
-        key = self._key()
+        key = self._sent_key = self._key()
         secret = self._module.authorization(key) if key else {}
         return _Checked(self._client, call, secret, patience, self._module, self._trace)
 
@@ -214,7 +245,7 @@ def _whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
 
 
 def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Chunks:
-    decoder, finish, numbers = _decoder(dialect), _FinishWatch(), CallNumbers()
+    decoder, finish, numbers = new_decoder(dialect.FRAMING), _FinishWatch(), CallNumbers()
     try:
         for data in _until_limit(chunks):
             ended = False
@@ -250,8 +281,8 @@ def _until_limit(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield data
 
 
-def _decoder(dialect: Dialect) -> Decoder:
-    if dialect.FRAMING == "sse":
+def new_decoder(framing: Framing) -> Decoder:
+    if framing == "sse":
         from fennec_cli.wire.sse import SSEDecoder
 
         return SSEDecoder()

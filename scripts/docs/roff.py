@@ -24,13 +24,13 @@ def inline(text: str) -> str:
     return "".join(bold(part) if odd % 2 else _plain(part) for odd, part in enumerate(parts))
 
 
-def prose(*paragraphs: str) -> list[str]:
+def paragraphs(*texts: str) -> list[str]:
     """Paragraphs of prose, each after the first with its `.PP`."""
     lines: list[str] = []
-    for paragraph in paragraphs:
+    for text in texts:
         if lines:
             lines.append(".PP")
-        lines += filled(inline(paragraph))
+        lines += filled(inline(text))
     return lines
 
 

@@ -177,6 +177,9 @@ class Peer:
         self.stop()
 
     def stop(self) -> None:
+        """Close the listener and wait for what is under way. Does nothing the second time."""
+        if self._listener.fileno() < 0:
+            return
         self.release()
         # Closing a socket does not wake its accept; connecting to it does.
         self._listener.settimeout(0.0)
@@ -238,7 +241,7 @@ def _read_request(stream: socket.socket) -> Received | None:
             piece = stream.recv(65536)
         except OSError:
             return None
-        if not piece:
+        if not piece or piece[0] < 32:  # nobody there, or somebody who speaks TLS to us
             return None
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")

@@ -329,7 +329,7 @@ STALLS: dict[str, tuple[Script, list[str], str]] = {
         "--first-token-timeout",
     ),
     "before the head, in all": ([stall()], ["--timeout", "0.5"], "--timeout"),
-    "before the head, till the deadline": ([stall()], ["--deadline", "1"], "--deadline"),
+    "before the head, till the deadline": ([stall()], ["--deadline", "3"], "--deadline"),
     "before content": ([send(head(), ROLE), stall()], ["--idle-timeout", "0.5"], "--idle-timeout"),
 }
 
@@ -337,21 +337,20 @@ STALLS: dict[str, tuple[Script, list[str], str]] = {
 @pytest.mark.parametrize("place", STALLS)
 def test_a_stall_before_output_is_a_timeout(fennec: Fennec, serve: Serve, place: str) -> None:
     script, options, named = STALLS[place]
-    serve(script)
-    begin = time.monotonic()
+    peer = serve(script)
     assert f"raise {named}" in once(fennec, *options).failed("timeout", 8)
-    assert time.monotonic() - begin < float(options[1]) + 1
+    assert peer.left.wait(1)
+    assert peer.left_at[0] - peer.requests[0].at < float(options[1]) + 1
 
 
 @pytest.mark.parametrize("option", ["--idle-timeout", "--timeout", "--deadline"])
 def test_stall_detected_within_idle_plus_1s(fennec: Fennec, serve: Serve, option: str) -> None:
     peer = serve([send(head(), ROLE, CONTENT), stall()])
-    limit = 0.5 if option == "--idle-timeout" else 1.2
-    begin = time.monotonic()
+    limit = 3 if option == "--deadline" else 0.5  # a deadline counts from the start of the program
     line = fennec.complete(option, str(limit)).failed("stream_broken", 9, stdout=b"Partial")
     assert option in line
-    assert time.monotonic() - begin < limit + 1
     assert peer.left.wait(1)
+    assert peer.left_at[0] - peer.requests[0].at < limit + 1
 
 
 def test_comments_keep_a_stream_alive(fennec: Fennec, serve: Serve) -> None:
@@ -360,10 +359,10 @@ def test_comments_keep_a_stream_alive(fennec: Fennec, serve: Serve) -> None:
 
 
 def test_the_end_is_not_waited_for_once_the_answer_is_whole(fennec: Fennec, serve: Serve) -> None:
-    serve([send(head(), body_of("ok")), stall()])
-    begin = time.monotonic()
+    peer = serve([send(head(), body_of("ok")), stall()])
     fennec.complete().succeeded("ok")
-    assert time.monotonic() - begin < 3
+    assert peer.left.wait(1)
+    assert peer.left_at[0] - peer.requests[0].at < 1
 
 
 def test_retries_are_said_in_ndjson_and_the_text_comes_once(fennec: Fennec, serve: Serve) -> None:
@@ -400,15 +399,15 @@ def test_a_wait_longer_than_allowed_is_not_begun(fennec: Fennec, serve: Serve) -
     (error,) = read_events(result.stdout)
     assert (error["class"], error["retry_after_s"], error["attempts"]) == ("rate_limit", 3600, 1)
     assert "3600" in result.failed("rate_limit", 6, stdout=result.stdout)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     assert len(peer.requests) == 1
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(fennec: Fennec, serve: Serve) -> None:
     serve(failure(503, "later", "retry-after: 30"))
     begin = time.monotonic()
-    fennec.complete("--deadline", "2").failed("unavailable", 7)
-    assert time.monotonic() - begin < 2
+    fennec.complete("--deadline", "20").failed("unavailable", 7)
+    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])

@@ -190,7 +190,7 @@ def test_an_unknown_command_is_a_usage_error(fennec: Fennec) -> None:
         ("[provider.openai]\nbase_url = 'https://user:pw@example.com/v1'\n", "base_url"),
         ("[provider.openai]\nbase_url = '${NOT_SET}'\n", "NOT_SET"),
         ("[provider.openai]\nca_bundle = '/nowhere.pem'\nbase_url = 'https://127.0.0.1:9/v1'\n", "/nowhere.pem"),
-        ("[provider.openai.headers]\nx-y = 'a\\nb'\n", ""),
+        ('[provider.openai.headers]\nx-y = "a\\nb"\n', ""),
         ("[provider.openai.headers]\nx-y = 'ä'\n", ""),
     ],
 )

@@ -72,3 +72,74 @@ def test_list_of_models_names_the_day_of_shutdown() -> None:
 def test_what_is_not_a_list_of_models_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         openai.decode_models(body, COMPATIBLE)
+
+
+OPENAI = Endpoint("openai", "https://api.openai.com/v1")
+CHAT = Endpoint("openai", "https://api.openai.com/v1", api="chat")
+HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
+
+
+def sent(endpoint: Endpoint, **fields: object) -> tuple[str, dict[str, str], dict[str, object]]:
+    request = CompletionRequest.from_text("Hi", model="gpt-6-luna", system="Be brief.", **fields)  # type: ignore[arg-type]
+    call = openai.build_request(request, endpoint)
+    return call.url, dict(call.headers), orjson.loads(call.body)
+
+
+def test_complete_request_to_openai_goes_to_responses_and_is_not_stored() -> None:
+    assert sent(OPENAI) == (
+        "https://api.openai.com/v1/responses",
+        HEADERS,
+        {
+            "model": "gpt-6-luna",
+            "instructions": "Be brief.",
+            "input": [{"role": "user", "content": "Hi"}],
+            "stream": True,
+            "store": False,
+            "stream_options": {"include_obfuscation": False},
+        },
+    )
+
+
+def test_complete_request_to_openai_by_chat() -> None:
+    assert sent(CHAT, sampling=Sampling(max_tokens=9)) == (
+        "https://api.openai.com/v1/chat/completions",
+        HEADERS,
+        {
+            "model": "gpt-6-luna",
+            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+            "max_completion_tokens": 9,
+            "stream": True,
+            "store": False,
+            "stream_options": {"include_usage": True, "include_obfuscation": False},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({}, "responses"),
+        ({"sampling": Sampling(temperature=0.5)}, "responses"),
+        ({"sampling": Sampling(seed=1)}, "chat/completions"),
+        ({"sampling": Sampling(stop=("END",))}, "chat/completions"),
+        ({"options": {"n": 2}}, "chat/completions"),
+        ({"options": {"service_tier": "flex"}}, "responses"),
+    ],
+)
+def test_an_option_that_needs_chat_chooses_it(fields: dict[str, object], path: str) -> None:
+    assert sent(OPENAI, **fields)[0] == f"https://api.openai.com/v1/{path}"
+
+
+def test_other_hosts_get_chat_unless_told_otherwise() -> None:
+    assert sent(COMPATIBLE)[0].endswith("/chat/completions")
+    told = Endpoint("openai", "http://127.0.0.1:8080/v1", api="responses")
+    assert sent(told)[0].endswith("/responses")
+    assert "store" not in sent(told)[2]
+
+
+def test_an_answer_in_one_piece_is_asked_for_without_streaming_fields() -> None:
+    for endpoint in (OPENAI, CHAT):
+        _, headers, body = sent(endpoint, stream=False)
+        assert headers["accept"] == "application/json"
+        assert "stream" not in body
+        assert "stream_options" not in body

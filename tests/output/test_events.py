@@ -1,0 +1,98 @@
+"""Chunks to NDJSON events: a list as sink, a counter as clock."""
+
+import itertools
+
+import orjson
+import pytest
+
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk
+from fennec_cli.errors import NetworkError, OutputError, StreamBroken
+from fennec_cli.output.events import EventWriter
+from fennec_cli.signals import Interrupted
+from fennec_cli.stages import Chunks
+
+OPENING = CompletionChunk(metadata=ChunkMetadata(provider="p", model="m"))
+
+
+class ListSink:
+    """Remembers every write; the writes with these numbers fail."""
+
+    def __init__(self, *failing: int) -> None:
+        self.writes: list[bytes] = []
+        self._failing = failing
+        self._count = itertools.count()
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        if next(self._count) in self._failing:
+            raise OutputError("full")
+
+    def commit(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+    @property
+    def types(self) -> list[list[str]]:
+        """Types of the events of each write."""
+        return [[orjson.loads(line)["type"] for line in data.splitlines()] for data in self.writes]
+
+
+def chunks_of(*steps: CompletionChunk | BaseException) -> Chunks:
+    for step in steps:
+        if isinstance(step, BaseException):
+            raise step
+        yield step
+
+
+def test_each_network_read_is_one_write() -> None:
+    sink = ListSink()
+    text = CompletionChunk(content="a")
+    EventWriter(sink).answer(
+        "1", chunks_of(OPENING, text, text, PAUSE, PAUSE, text, CompletionChunk(finish_reason="stop"), PAUSE)
+    )
+    assert sink.types == [["start", "chunk", "chunk"], ["chunk"], ["end"]]
+
+
+def test_an_error_before_any_chunk_has_no_start() -> None:
+    sink = ListSink()
+    answer = EventWriter(sink).answer("1", chunks_of(OPENING, NetworkError("cut")))
+    assert isinstance(answer.error, NetworkError)
+    assert sink.types == [["error"]]
+
+
+def test_an_error_follows_what_was_pending() -> None:
+    sink = ListSink()
+    broken = StreamBroken("cut")
+    broken.partial = True
+    EventWriter(sink).answer("1", chunks_of(OPENING, CompletionChunk(content="a"), broken))
+    assert sink.types == [["start", "chunk", "error"]]
+    assert orjson.loads(sink.writes[0].splitlines()[-1])["partial"] is True
+
+
+def test_a_signal_closes_the_row_and_goes_on() -> None:
+    sink = ListSink()
+    with pytest.raises(Interrupted):
+        EventWriter(sink).answer("1", chunks_of(OPENING, CompletionChunk(content="a"), PAUSE, Interrupted(2)))
+    assert sink.types == [["start", "chunk"], ["error"]]
+    assert orjson.loads(sink.writes[1])["exit"] == 130
+
+
+def test_a_write_that_failed_is_not_written_again() -> None:
+    sink = ListSink(0)
+    answer = EventWriter(sink).answer("1", chunks_of(OPENING, CompletionChunk(content="a"), PAUSE))
+    assert isinstance(answer.error, OutputError)
+    assert sink.types == [["start", "chunk"], ["error"]]
+
+
+def test_every_event_has_version_number_and_time() -> None:
+    sink = ListSink()
+    clock = itertools.count().__next__
+    EventWriter(sink, clock=clock).answer(
+        "row", chunks_of(OPENING, CompletionChunk(content="a"), CompletionChunk(finish_reason="stop"))
+    )
+    events = [orjson.loads(line) for data in sink.writes for line in data.splitlines()]
+    assert [(each["v"], each["id"], each["seq"], each["t"]) for each in events] == [
+        (1, "row", 0, 1.0),
+        (1, "row", 1, 2.0),
+        (1, "row", 2, 3.0),
+    ]

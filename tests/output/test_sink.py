@@ -1,0 +1,109 @@
+"""Descriptors, and files that appear whole or not at all."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fennec_cli import signals
+from fennec_cli.errors import OutputError
+from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_output
+
+
+def test_a_file_appears_on_commit_only(tmp_path: Path) -> None:
+    sink = FileSink(str(tmp_path / "answer"))
+    sink.write(b"one ")
+    assert not (tmp_path / "answer").exists()
+    sink.write(b"two")
+    sink.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["answer"]
+    assert (tmp_path / "answer").read_bytes() == b"one two"
+
+
+def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
+    sink = FileSink(str(tmp_path / "answer"))
+    sink.write(b"one")
+    sink.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_discard_after_commit_does_nothing(tmp_path: Path) -> None:
+    sink = FileSink(str(tmp_path / "answer"))
+    sink.commit()
+    sink.discard()
+    assert (tmp_path / "answer").read_bytes() == b""
+
+
+def test_discard_survives_a_directory_that_is_gone(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    sink = FileSink(str(place / "answer"))
+    sink.write(b"one")
+    for path in place.iterdir():
+        path.unlink()
+    place.rmdir()
+    sink.discard()
+
+
+def test_a_directory_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="Is a directory"):
+        open_output(str(tmp_path))
+
+
+def test_a_full_device_is_an_output_error() -> None:
+    sink = open_output("/dev/full")
+    with pytest.raises(OutputError, match=r"/dev/full \(No space left"):
+        sink.write(b"x")
+
+
+def test_a_pipe_without_reader_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with pytest.raises(ReaderGone):
+        DescriptorSink(writing).write(b"x")
+    os.close(writing)
+
+
+def test_everything_reaches_a_slow_reader_in_order() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    data = os.urandom(1_000_000)
+    got: list[bytes] = []
+
+    def read() -> None:
+        while piece := os.read(reading, 50_000):
+            got.append(piece)
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    DescriptorSink(writing).write(data)
+    os.close(writing)
+    reader.join(10)
+    os.close(reading)
+    assert b"".join(got) == data
+
+
+def test_a_closed_standard_output_is_an_output_error() -> None:
+    with pytest.raises(OutputError, match="is closed"):
+        DescriptorSink(1, closed=True).write(b"x")
+
+
+def test_a_postponed_signal_counts_at_the_end_of_the_block() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    reached = False
+    signals.install()
+    try:
+        with pytest.raises(signals.Interrupted) as stop, signals.postponed:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            reached = True
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signals._stopping = False
+    assert reached
+    assert stop.value.exit_status == 143

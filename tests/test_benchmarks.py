@@ -1,0 +1,75 @@
+"""The pure parts of `make bench`, and that it runs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import interleaved
+from benchmarks.measure import Sample
+from benchmarks.server import answer, answer_text
+from benchmarks.table import ROWS, Goal, figures, render, verdict
+from fennec_cli.dialects import chat
+from fennec_cli.transport.chunked import Dechunker
+from fennec_cli.wire.sse import SSEDecoder
+
+ROOT = Path(__file__).parent.parent
+LIVE = next(row for row in ROWS if row.name.startswith("live"))
+
+
+def sample(wall_s: float) -> list[Sample]:
+    return [Sample(wall_s, wall_s, 20.0)]
+
+
+def test_the_scripted_answer_is_a_valid_stream_of_the_known_text() -> None:
+    body = Dechunker().feed(answer(25).partition(b"\r\n\r\n")[2])
+    chunks = [chunk for event in SSEDecoder().feed(body) for chunk in chat.decode(event)]
+    assert "".join(chunk.content or "" for chunk in chunks) == answer_text(25)
+
+
+def test_a_goal_in_terms_of_another_tool_is_open_without_it() -> None:
+    assert Goal("<=", 0.25, "llm").met(1.0, None) is None
+
+
+@pytest.mark.parametrize(("live_s", "expected"), [(0.11, "ok"), (0.13, "MISS <= 12 P")])
+def test_a_missed_goal_is_named(live_s: float, expected: str) -> None:
+    samples = {("fennec", "pass"): sample(0.01), ("fennec", "live"): sample(live_s)}
+    assert verdict(LIVE, figures(samples)) == expected
+
+
+def test_a_goal_with_an_allowance_adds_it_to_the_other_row() -> None:
+    goal = Goal("<=", 1, "peak memory, 20,000", plus=8)
+    assert (goal.met(28.0, 20.0), goal.met(28.1, 20.0)) == (True, False)
+
+
+def test_the_median_run_counts() -> None:
+    runs = [*sample(0.01), *sample(0.01), *sample(9.0)]
+    assert figures({("fennec", "pass"): runs})["python -c pass"]["fennec"] == pytest.approx(10.0)
+
+
+def test_a_row_without_measurements_is_left_out() -> None:
+    assert "live" not in render({("fennec", "pass"): sample(0.01)})
+
+
+def test_rare_runs_are_spread_among_frequent_ones() -> None:
+    often, seldom = ("fennec", "live"), ("llm", "live")
+    order = interleaved({often: 4, seldom: 2})
+    assert [position for position, key in enumerate(order) if key == seldom] == [1, 4]
+
+
+@pytest.mark.skipif(shutil.which("fennec", path=str(Path(sys.executable).parent)) is None, reason="not installed here")
+def test_two_rows_are_measured_quickly() -> None:
+    options = ["--quick", "--only", "pass", "--only", "live", "--tools", "fennec", "--fennec", sys.prefix]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python -c pass" in done.stdout
+    assert "live answer, 1 chunk" in done.stdout

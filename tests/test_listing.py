@@ -1,0 +1,59 @@
+"""Models of several providers at once."""
+
+import orjson
+
+from fennec_cli.dialects.base import ModelInfo
+from fennec_cli.errors import FennecError, NetworkError
+from fennec_cli.listing import list_models, rendered
+
+MODELS = {
+    "openai": [ModelInfo("gpt-6-luna", "openai"), ModelInfo("a-first", "openai")],
+    "local": [ModelInfo("tiny", "local", source="installed")],
+}
+
+
+def ask(name: str) -> list[ModelInfo]:
+    if name == "down":
+        raise NetworkError("refused", provider=name)
+    return MODELS[name]
+
+
+def test_a_provider_that_fails_does_not_hide_the_others() -> None:
+    listing = list_models(["openai", "down", "local"], ask, lambda name: name)
+    assert [model.id for model in listing.models] == ["a-first", "gpt-6-luna", "tiny"]
+    assert [failure.provider for failure in listing.failures if isinstance(failure, FennecError)] == ["down"]
+
+
+def test_the_catalogue_fills_in_what_the_provider_does_not_say() -> None:
+    luna = list_models(["openai"], ask, lambda name: name).models[1]
+    assert (luna.input_usd_per_mtok, luna.output_usd_per_mtok) == (0.1, 0.5)
+    assert luna.context_window == 922_000
+    assert "tools" in luna.capabilities
+
+
+def test_forms_for_programs_carry_every_field() -> None:
+    models = list_models(["local"], ask, lambda name: name).models
+    row = orjson.loads(rendered(models, "ndjson"))
+    assert orjson.loads(rendered(models, "json")) == [row]
+    assert set(row) == {
+        "id",
+        "provider",
+        "context_window",
+        "max_output",
+        "capabilities",
+        "input_usd_per_mtok",
+        "output_usd_per_mtok",
+        "deprecated",
+        "source",
+    }
+
+
+def test_the_table_is_aligned() -> None:
+    lines = rendered(list_models(["openai", "local"], ask, lambda name: name).models, "table").decode().splitlines()
+    column = lines[0].index("CONTEXT")
+    assert all(line[column - 1] == " " and line[column] != " " for line in lines)
+
+
+def test_no_provider_gives_an_empty_list() -> None:
+    assert list_models([], ask, lambda name: name).models == ()
+    assert rendered((), "ndjson") == b""
