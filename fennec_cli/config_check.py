@@ -65,18 +65,16 @@ def find_mistakes(environ: Mapping[str, str], cwd: str, explicit: str | None, pr
     return Findings(tuple(problems), tuple(notes))
 
 
-def starter_place(environ: Mapping[str, str], explicit: str | None) -> str:
-    """Where `config init` writes: the user's file, or the one of --config."""
+def write_starter(environ: Mapping[str, str], explicit: str | None) -> str:
+    """Write a commented file for its owner only, at the user's place or the one of --config, and return its path.
+
+    Raises ConfigError if there is a file already, OutputError if it cannot be written.
+    """
     path = explicit if explicit is not None else user_file(environ)
     if not path:
         raise ConfigError(
             "no place for the file: neither XDG_CONFIG_HOME nor HOME is set", hint="name it with --config"
         )
-    return path
-
-
-def write_starter(path: str) -> None:
-    """Write the commented starter file, for its owner only. Raises ConfigError if there is a file already."""
     try:
         _make_private(os.path.dirname(os.path.abspath(path)))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -91,6 +89,7 @@ def write_starter(path: str) -> None:
         with suppress(OSError):
             os.unlink(path)
         raise OutputError(f"cannot write {shown(path)} ({error.strerror})") from error
+    return path
 
 
 def _make_private(directory: str) -> None:

@@ -79,7 +79,7 @@ def start_engine(
                 hint="the file may be damaged, of a kind this engine does not know, or too large for the memory"
                 f" (context {parameters.n_ctx} tokens)",
             ) from error
-        _wait_until_ready(socket_path)
+        _wait_until_ready(socket_path, token)
     socket_path.chmod(0o600)
     return Engine(server, socket_path, token)
 
@@ -130,7 +130,8 @@ def _parameters(native: Any, path: Path, model_id: str, token: str, socket_path:
     p.fit_params = False
     p.warmup = False
     p.cache_ram_mib = 0
-    p.ui = p.endpoint_slots = p.endpoint_props = p.endpoint_metrics = False
+    p.ui = p.endpoint_slots = p.endpoint_props = False
+    p.endpoint_metrics = True  # only to see that it is ready
     return p
 
 
@@ -142,13 +143,17 @@ def _threads() -> int:
     return max(1, len(os.sched_getaffinity(0)) - 1)
 
 
-def _wait_until_ready(path: Path) -> None:
-    """Wait for the first answer. An engine that is torn down before its listener runs hangs for ever."""
+def _wait_until_ready(path: Path, token: str) -> None:
+    """Wait for an answer that passed through the engine's queue of tasks.
+
+    An engine that is torn down before its listener and its queue run hangs for ever; `/health` knows of the first only.
+    """
+    head = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_READY_TIMEOUT_S)
         try:
             connection.connect(str(path))
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(head.encode())
             answer = connection.recv(64)
         except OSError as error:
             answer = str(error).encode()

@@ -2,7 +2,7 @@
 
 FennecError
 ├── UsageError (2)  ConfigError (3)  InputError (17)  OutputError (18)  InvalidOutput (15)
-├── Truncated (10)  PartialBatch (16)  IntegrityError (22)
+├── Truncated (10)  PartialBatch (16)  Blocked (19)  IntegrityError (22)
 └── ProviderError
     ├── AuthenticationError (4)
     ├── RequestError (5)
@@ -135,6 +135,12 @@ class PartialBatch(FennecError):
     """Some rows of a batch failed."""
 
     error_class = "partial_batch"
+
+
+class Blocked(FennecError):
+    """A rule of the user's own (regions, privacy, filters) forbids the request; nothing was sent."""
+
+    error_class = "blocked"
 
 
 class IntegrityError(FennecError):

@@ -193,7 +193,12 @@ class ProviderRegistry:
             from fennec_cli.transport.tls import plain_context
 
             path = ModelManager(environ=self._environ).path_of(model)
-            engine = start_engine(path, model_id=model, context=settings.num_ctx, gpu_layers=settings.gpu_layers)
+            engine = start_engine(
+                path,
+                model_id=model,
+                context=settings.extra.get("num_ctx"),
+                gpu_layers=settings.extra.get("gpu_layers"),
+            )
             engines.append(engine)
             self._engines.append(engine)
             return HTTPClient(plain_context(), uds=str(engine.socket_path))
@@ -224,6 +229,7 @@ class ProviderRegistry:
             api=settings.api,
             headers=headers,
             defaults=self._defaults(settings, model),
+            extra=settings.extra,
         )
 
     def _defaults(self, settings: ProviderConfig, model: str | None) -> Sampling:

@@ -107,7 +107,7 @@ def test_the_example_of_the_specification_loads_word_for_word(load: Load) -> Non
             "anthropic", "anthropic", api_key="${ANTHROPIC_API_KEY}", model="claude-3-sonnet", max_tokens=4096
         ),
         "ollama": ProviderConfig(
-            "ollama", "ollama", base_url="http://localhost:11434", model="codellama", gpu_layers=35
+            "ollama", "ollama", base_url="http://localhost:11434", model="codellama", extra={"gpu_layers": 35}
         ),
     }
 
@@ -161,10 +161,13 @@ def test_an_unknown_provider_is_refused_naming_the_known() -> None:
     assert "'opnai'; known are openai, anthropic" in caught.value.line()
 
 
+OURS = {"name", "extra"}
+
+
 @pytest.mark.parametrize(
     ("table", "record", "ours"),
     [
-        (PROVIDER, ProviderConfig, {"name"}),
+        (Table({key: entry for key, entry in PROVIDER.keys.items() if key not in EXTRA}), ProviderConfig, OURS),
         (RETRY, RetryConfig, set()),
         (PRICE, Price, set()),
         (Table(NETWORK), NetworkConfig, set()),

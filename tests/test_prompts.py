@@ -68,7 +68,9 @@ def test_a_record_is_given_before_the_next_one_comes() -> None:
     os.close(reading)
 
 
-@pytest.mark.parametrize(("data", "place"), [(b"\xff", 0), (b"abc\xff", 3), ("ä".encode()[:1], 0), (b"\xed\xa0\x80", 0)])
+@pytest.mark.parametrize(
+    ("data", "place"), [(b"\xff", 0), (b"abc\xff", 3), ("ä".encode()[:1], 0), (b"\xed\xa0\x80", 0)]
+)
 def test_what_is_not_utf8_is_refused_with_its_offset(data: bytes, place: int) -> None:
     with pytest.raises(InputError, match=f"at byte {place}$"):
         decode_text(data, "it")

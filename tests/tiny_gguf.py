@@ -20,7 +20,7 @@ LINE = "".join(ENDLESS)
 CALL = "<tool_call>\n"
 ARGUMENT = "Paris"
 # Where a grammar leaves the choice, the earlier byte wins: close what is open, else begin a short value.
-_PREFERRED = '}]",:{[7t0'
+_PREFERRED = '}]<",:{[7t0'
 
 _TEMPLATE = """\
 {%- for message in messages %}
@@ -35,7 +35,7 @@ _TEMPLATE = """\
 {%- if add_generation_prompt %}
 {{- '<|im_start|>assistant\n' }}
 {%- if tools and messages[-1].role != 'tool' %}{{- '\t' }}
-{%- elif 'for ever' in (messages[-1].content or '') %}{{- '\v' }}
+{%- elif 'for ever' in (messages[-1].content or '') %}{{- "\v" }}
 {%- endif %}
 {%- endif %}
 """
@@ -79,7 +79,7 @@ def write_scripted_model(path: Path) -> Path:
     scores /= np.sqrt(width)  # what the normalisation makes of a one-hot vector
 
     writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(8192)
+    writer.add_context_length(65536)
     writer.add_embedding_length(width)
     writer.add_block_count(1)
     writer.add_feed_forward_length(64)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options
 from fennec_cli.errors import UsageError
@@ -87,8 +88,12 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
         raise UsageError("no prompt", hint="give one as an argument, or pipe a text in")
     from fennec_cli.completion import CompleteOptions, run_completion
 
+    settings = ctx.obj
+    if given["provider"] and ctx.get_parameter_source("provider") is not ParameterSource.COMMANDLINE:
+        # From the environment it is a default: `-m other/model` on the command line is stronger.
+        settings = settings._replace(provider=given.pop("provider"))
     options = CompleteOptions(**_without_shorthands(given))
-    return run_completion(options, ctx.obj, start=start)
+    return run_completion(options, settings, start=start)
 
 
 def _asks_for_nothing(given: dict[str, Any]) -> bool:

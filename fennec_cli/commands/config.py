@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -10,11 +12,6 @@ from fennec_cli.errors import EXIT_STATUS
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 
-EXAMPLES = "\b\nExamples:\n  fennec config {}\n  fennec config {}\n"
-SHOW = EXAMPLES.format("show --profile work", "show --ndjson | jq -r 'select(.source != \"default\").origin'")
-PATH = EXAMPLES.format("path", "path --ndjson | jq -r 'select(.exists).path'")
-CHECK = EXAMPLES.format("check", "check --config new.toml && mv new.toml ~/.config/fennec/config.toml")
-INIT = EXAMPLES.format("init", "init --stdout | less")
 SOURCES = {"ENVIRONMENT": "environment", "DEFAULT_MAP": "file"}
 
 CONFIG = option("-c", "--config", metavar="FILE", daily=True, help="This configuration file, and trust it.")
@@ -31,7 +28,12 @@ def config(ctx: click.Context, /) -> int:
         return int(show.invoke(inner))
 
 
-@config.command(cls=Command, add_help_option=False, epilog=SHOW)
+def _subcommand(*examples: str) -> Callable[[Any], click.Command]:
+    lines = "".join(f"  fennec config {example}\n" for example in examples)
+    return config.command(cls=Command, add_help_option=False, epilog=f"\b\nExamples:\n{lines}")
+
+
+@_subcommand("show --profile work", "show --ndjson | jq -r 'select(.source != \"default\").origin'")
 @CONFIG
 @PROFILE
 @format_options
@@ -46,14 +48,13 @@ def show(config: str | None, profile: str | None, output_format: str) -> int:
         options = []
         for each in complete.params:
             if isinstance(each, Option) and each.envvar and each.name in ctx.params:
-                source = ctx.get_parameter_source(each.name)
-                label = SOURCES.get(source.name if source else "", "default")
+                label = SOURCES.get(getattr(ctx.get_parameter_source(each.name), "name", ""), "default")
                 options.append(OptionValue(each.key, ctx.params[each.name], label, str(each.envvar)))
         _print(rendered(effective_rows(ctx.obj, options, profile, os.environ), output_format))
     return 0
 
 
-@config.command(cls=Command, add_help_option=False, epilog=PATH)
+@_subcommand("path", "path --ndjson | jq -r 'select(.exists).path'")
 @CONFIG
 @format_options
 @help_options
@@ -65,7 +66,7 @@ def path(config: str | None, output_format: str) -> int:
     return 0
 
 
-@config.command(cls=Command, add_help_option=False, epilog=CHECK)
+@_subcommand("check", "check --config new.toml && mv new.toml ~/.config/fennec/config.toml")
 @CONFIG
 @PROFILE
 @help_options
@@ -81,21 +82,16 @@ def check(config: str | None, profile: str | None) -> int:
     return EXIT_STATUS["config"] if findings.problems else 0
 
 
-@config.command(cls=Command, add_help_option=False, epilog=INIT)
+@_subcommand("init", "init --stdout | less")
 @CONFIG
 @option("--stdout", is_flag=True, envvar=(), daily=True, help="Print it instead.")
 @help_options
 def init(config: str | None, stdout: bool) -> int:
     """Write a commented file to start from, and print its name."""
     from fennec_cli.config.starter import STARTER
-    from fennec_cli.config_check import starter_place, write_starter
+    from fennec_cli.config_check import write_starter
 
-    if stdout:
-        _print(STARTER.encode())
-        return 0
-    place = starter_place(os.environ, config)
-    write_starter(place)
-    _print(os.fsencode(place) + b"\n")
+    _print(STARTER.encode() if stdout else os.fsencode(write_starter(os.environ, config)) + b"\n")
     return 0
 
 

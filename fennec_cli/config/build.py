@@ -6,7 +6,7 @@ from typing import Any
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.config.layer import Layer, wrong
 from fennec_cli.config.load import Report
-from fennec_cli.config.schema import COMMANDS
+from fennec_cli.config.schema import COMMANDS, EXTRA
 from fennec_cli.config.settings import PROVIDER_TYPES, Config, LogConfig, NetworkConfig, ProviderConfig
 from fennec_cli.config.source import KeyPath, Origin, dotted
 from fennec_cli.config.values import check_base_url
@@ -85,11 +85,13 @@ def _provider(name: str, table: Tree, network: NetworkConfig, origins: Mapping[K
     prices = {
         model: _price(price, (*path, "prices", model), origins) for model, price in table.get("prices", {}).items()
     }
+    extra = {key: table.pop(key) for key in EXTRA if key in table}
     settings = {
         "type": name,
         "allow_insecure_http": network.allow_insecure_http,
         "send_key_insecure": network.send_key_insecure,
         **table,
+        "extra": extra,
         "prices": prices,
         "retry": RetryConfig(**table.get("retry", {})),
     }

@@ -107,3 +107,37 @@ def header_value(value: object) -> str:
     if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
         raise ValueError("must be text in quotes, printable ASCII")
     return value
+
+
+def keep_alive(value: object) -> object:
+    """Ollama's own form: a duration as text, or seconds as a number (negative: for ever)."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a duration in quotes or a number of seconds")
+    return value
+
+
+def free_table(value: object) -> object:
+    """A table that is the provider's business; its JSON form is sent as it stands."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")
+    return value
+
+
+def command(value: object) -> tuple[str, ...]:
+    """A program and its arguments; no shell is involved."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
+        raise ValueError("must be a list of texts: the program and its arguments")
+    return tuple(value)
+
+
+def regions(value: object) -> tuple[dict[str, str], ...]:
+    """Places that serve the same model, in order of fallback."""
+    known = {"name", "endpoint", "deployment"}
+    if not isinstance(value, list) or not value:
+        raise ValueError("must be tables with name, endpoint and deployment")
+    for region in value:
+        if not isinstance(region, dict) or not {"name", "endpoint"} <= set(region) <= known:
+            raise ValueError("must have name and endpoint, may have deployment, and nothing else")
+        if not all(isinstance(item, str) and item for item in region.values()):
+            raise ValueError("must hold texts only")
+    return tuple(value)

@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from fennec_cli.config.kinds import (
     Kind,
     choice,
+    command,
     duration,
     flag,
+    free_table,
     header_name,
     header_value,
     integer,
+    keep_alive,
     name,
     number,
     provider_name,
+    regions,
     text,
     texts,
 )
@@ -91,6 +95,21 @@ PRICE = Table(
     }
 )
 
+# What only some providers know; their modules read it from `Endpoint.extra`.
+EXTRA = {
+    "num_ctx": Key(integer(1)),
+    "gpu_layers": Key(integer(-1)),
+    "keep_alive": Key(keep_alive),
+    "routing": Key(free_table),
+    "api_version": Key(name),
+    "endpoint": Key(name),
+    "resource": Key(name),
+    "deployment": Key(name),
+    "regions": Key(regions),
+    "allowed_regions": Key(texts),
+    "token_command": Key(command),
+}
+
 PROVIDER = Table(
     {
         "type": Key(choice(*PROVIDER_TYPES)),
@@ -104,8 +123,7 @@ PROVIDER = Table(
         "ca_bundle": Key(name),
         "tls_min": Key(choice("1.2", "1.3")),
         **NETWORK,
-        "num_ctx": Key(integer(1)),
-        "gpu_layers": Key(integer(-1)),
+        **EXTRA,
         "prices": Table(each=PRICE),
         "retry": RETRY,
     }

@@ -44,8 +44,7 @@ class ProviderConfig(NamedTuple):
     tls_min: Literal["1.2", "1.3"] = "1.3"
     allow_insecure_http: bool = False
     send_key_insecure: bool = False
-    num_ctx: int | None = None
-    gpu_layers: int | None = None
+    extra: Mapping[str, Any] = EMPTY  # by the keys of `schema.EXTRA`
     prices: "Mapping[str, Price]" = EMPTY
     retry: RetryConfig = RetryConfig()
 

@@ -14,6 +14,7 @@ from fennec_cli.chunk import (
     TokenUsage,
     ToolCallDelta,
 )
+from fennec_cli.dialects import content_filter
 from fennec_cli.dialects.base import Framing
 from fennec_cli.dialects.documents import json_object
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
@@ -129,11 +130,15 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
         if finish is not None:
             if finish == "error":
                 raise ProtocolError("the provider ended the answer with finish reason `error`")
-            chunks.append(CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), index=index))
+            category = content_filter.category(choice.get("content_filter_results"))  # Azure
+            metadata = ChunkMetadata(detail=category) if category else None
+            chunks.append(
+                CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), metadata=metadata, index=index)
+            )
     if document.get("usage"):
         cost = document["usage"].get("cost")  # OpenRouter, in USD
-        metadata = None if cost is None else ChunkMetadata(cost_usd=float(cost))
-        chunks.append(CompletionChunk(usage=_usage(document["usage"]), metadata=metadata))
+        price = None if cost is None else ChunkMetadata(cost_usd=float(cost))
+        chunks.append(CompletionChunk(usage=_usage(document["usage"]), metadata=price))
     return chunks
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from fennec_cli.dialects import content_filter, openrouter_errors
 from fennec_cli.dialects.base import Headers
 from fennec_cli.errors import (
     AuthenticationError,
@@ -37,6 +38,7 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "context_length_exceeded": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,  # llama.cpp's server
     "model_not_found": ModelUnavailable,
+    "DeploymentNotFound": ModelUnavailable,  # Azure
     "content_policy_violation": ContentFiltered,
     "content_filter": ContentFiltered,
     "invalid_api_key": AuthenticationError,
@@ -72,7 +74,9 @@ _HINTS: dict[type[FennecError], str] = {
 _MESSAGE_LIMIT = 300  # characters of a provider's text that are shown
 
 
-def decode_error(status: int, headers: Headers, body: bytes) -> FennecError:
+def decode_error(
+    status: int, headers: Headers, body: bytes, *, request_id_header: str = "x-request-id"
+) -> FennecError:
     """Classify an answer whose HTTP status is not 200. Never raises, whatever the body is."""
     if 300 <= status < 400:
         place = headers.get("location", "another address")
@@ -80,52 +84,78 @@ def decode_error(status: int, headers: Headers, body: bytes) -> FennecError:
     fault = _error_object(body)
     if fault is None:
         title = _html_title(body) if body else "empty body"
-        return _build(_by_status(status), title, status, headers)
-    return _from_object(fault, status, headers)
+        error = _build(_by_status(status), title, status, headers)
+    else:
+        error = _from_object(fault, status, headers)
+    error.request_id = headers.get(request_id_header)
+    return error
 
 
 def error_from_event(fault: Any) -> ProviderError:
     """Classify an error object that came inside a stream with status 200."""
-    error = _from_object(fault, None, {})
-    assert isinstance(error, ProviderError)
-    return error
+    return _from_object(fault, None, {})
 
 
 def _from_object(fault: Any, status: int | None, headers: Headers) -> ProviderError:
     if not isinstance(fault, dict):
         return _build(_by_status(status or 500), str(fault), status, headers)
-    code, kind = fault.get("code"), fault.get("type")
-    if status is None and isinstance(code, int) and 400 <= code < 600:
-        status = code
-    cls = _BY_CODE.get(str(code)) or _BY_CODE.get(str(kind)) or _by_status(status or 500)
+    code, kind, typed = fault.get("code"), fault.get("type"), openrouter_errors.typed(fault)
+    if status is None:
+        status = _http_status(code) or _http_status(fault.get("http_status"))
+    filtered = _filtered_by(fault)
+    cls = ContentFiltered if filtered else typed.cls
+    cls = cls or _BY_CODE.get(str(code)) or _BY_CODE.get(str(kind)) or _by_status(status or 500)
     if cls is RateLimitError and status is not None and status >= 500:
         cls = _by_status(status)
     message = str(fault.get("message") or code or kind or "no reason given")
     parameter = fault.get("param")
     if parameter and code in ("unsupported_parameter", "unsupported_value"):
         message = f"parameter {parameter}: {message}"
-    return _build(cls, message, status, headers)
+    reason = filtered or typed.reason
+    return _build(cls, f"{reason}: {message}" if reason else message, status, headers, typed)
 
 
-def _build(cls: type[ProviderError], message: str, status: int | None, headers: Headers) -> ProviderError:
+def _build(
+    cls: type[ProviderError],
+    message: str,
+    status: int | None,
+    headers: Headers,
+    typed: openrouter_errors.Typed = openrouter_errors.Typed(),
+) -> ProviderError:
     text = " ".join(message.split())
     if len(text) > _MESSAGE_LIMIT:
         text = text[: _MESSAGE_LIMIT - 1] + "…"
     wait = retry_after_s(headers, now=time.time())
+    if wait is None:
+        wait = typed.retry_after
     if cls is QuotaExhausted and status == 402 and wait is not None:
         cls = RateLimitError
-    retryable = cls.default_retryable
+    retryable = cls.default_retryable if typed.retryable is None else typed.retryable
     should_retry = headers.get("x-should-retry")
     if should_retry in ("true", "false") and cls is not QuotaExhausted:
         retryable = should_retry == "true"
     return cls(
         f"{text} ({status})" if status is not None else text,
-        hint=_HINTS.get(cls),
+        hint=typed.hint or _HINTS.get(cls),
         status=status,
         retry_after=wait,
         retryable=retryable,
-        request_id=headers.get("x-request-id"),
     )
+
+
+def _http_status(code: Any) -> int | None:
+    """Read an HTTP status that stands in an error object, as a number or (Azure) as text."""
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
+def _filtered_by(fault: dict[str, Any]) -> str | None:
+    """What of the prompt Azure's content filter refused."""
+    inner = fault.get("innererror")
+    if not isinstance(inner, dict) or inner.get("code") != "ResponsibleAIPolicyViolation":
+        return None
+    return content_filter.category(inner.get("content_filter_result")) or "content filter"
 
 
 def _by_status(status: int) -> type[ProviderError]:

@@ -17,12 +17,20 @@ def completion_call(
     endpoint: Endpoint,
     adapt: Callable[[dict[str, Any]], None] = lambda _body: None,
     extra_headers: Headers | None = None,
+    *,
+    enforce: Callable[[dict[str, Any]], None] = lambda _body: None,
+    url: str | None = None,
 ) -> HTTPCall:
-    """Build a completion call: the dialect's body, the provider's changes (`adapt`), the user's raw options last."""
+    """Build a completion call: the dialect's body, the provider's changes (`adapt`), the user's raw options.
+
+    `enforce` comes after the options, for what no option may undo (privacy). `url` is the whole address of a service
+    that does not put the dialect's path behind its base URL.
+    """
     body = dialect.build_body(request, effective_sampling(request, endpoint))
     adapt(body)
     merge_options(body, request.options)
-    url = endpoint.base_url.rstrip("/") + dialect.PATH
+    enforce(body)
+    url = url or endpoint.base_url.rstrip("/") + dialect.PATH
     selecting = {**endpoint.headers, **(extra_headers or {})}
     headers = {
         "content-type": "application/json",

@@ -40,10 +40,13 @@ def dialect(endpoint: Endpoint, request: CompletionRequest) -> Dialect:
         return responses
     if endpoint.api == "chat" or not is_openai_host(endpoint.base_url):
         return chat
+    return chat if needs_chat(endpoint, request) else responses
+
+
+def needs_chat(endpoint: Endpoint, request: CompletionRequest) -> bool:
+    """Whether the request has an option that Responses has no field for."""
     sampling = effective_sampling(request, endpoint)
-    if sampling.seed is not None or sampling.stop or _CHAT_ONLY & request.options.keys():
-        return chat
-    return responses
+    return sampling.seed is not None or bool(sampling.stop) or not _CHAT_ONLY.isdisjoint(request.options)
 
 
 def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:

@@ -59,6 +59,7 @@ KEYS: dict[str, str] = {
     "provider.NAME.deployment": "Name of the Azure deployment.",
     "provider.NAME.api_version": "Version of the Azure interface.",
     "provider.NAME.allowed_regions": "The only Azure regions that may be used.",
+    "provider.NAME.regions": "Azure regions in order of fallback: tables with `name`, `endpoint` and `deployment`.",
     "provider.NAME.token_command": "A command that prints an access token.",
     "provider.NAME.routing": "How OpenRouter chooses among the services behind it.",
     'provider.NAME.prices."MODEL".input': "Price of input tokens.",

@@ -17,6 +17,7 @@ from fennec_cli.config.schema import COMPLETE
 from fennec_cli.config.starter import STARTER
 from fennec_cli.config_check import find_mistakes
 from fennec_cli.config_report import effective_rows, masked_header, masked_key, masked_url
+from tests.e2e.peer import Peer, answer, stall
 from tests.e2e.runner import CANARY, Fennec, Result
 
 NO_KEY = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
@@ -438,3 +439,19 @@ def test_lines_from_the_configuration_are_prompts_of_their_own(fennec: Fennec) -
     )
     result = fennec.complete("--dry-run", stdin="a\nb\n")
     assert (result.stderr, result.text.count('"estimate"'), result.status) == ("", 2, 0)
+
+
+def test_what_stands_at_the_top_reaches_the_provider_and_the_output(fennec: Fennec) -> None:
+    write(user_file(fennec), "provider = 'openai'\nmodel = 'm-7'\nformat = 'json'\n")
+    with Peer(answer("Hello")) as peer:
+        result = fennec.complete(env={"OPENAI_BASE_URL": peer.url, "OPENAI_API_KEY": CANARY})
+    assert (result.stderr, result.status) == ("", 0)
+    assert json.loads(result.text)["content"] == "Hello"
+    assert peer.requests[0].json["model"] == "m-7"
+
+
+def test_a_deadline_at_the_top_ends_the_run(fennec: Fennec) -> None:
+    write(user_file(fennec), "deadline = '300ms'\n")
+    with Peer([stall()]) as peer:
+        result = fennec.complete(env={"OPENAI_BASE_URL": peer.url, "OPENAI_API_KEY": CANARY})
+    assert "deadline" in result.failed("timeout", 8)

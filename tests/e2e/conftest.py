@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.peer import Peer, Script
 from tests.e2e.runner import Fennec
 

@@ -272,7 +272,9 @@ def test_unicode_separators_kept(fennec: Fennec, serve: Serve) -> None:
 @pytest.mark.parametrize("size", [1, 7])
 def test_a_stream_in_the_smallest_pieces_is_the_same(fennec: Fennec, serve: Serve, size: int) -> None:
     body = body_of("Hello", " wörld", " 🌍")
-    serve([send(CHUNKED_HEAD), send_each(chunk(body[i : i + size]) for i in range(0, len(body), size)), send(LAST_CHUNK)])
+    serve(
+        [send(CHUNKED_HEAD), send_each(chunk(body[i : i + size]) for i in range(0, len(body), size)), send(LAST_CHUNK)]
+    )
     fennec.complete().succeeded("Hello wörld 🌍")
 
 

@@ -5,8 +5,23 @@ from collections.abc import Callable
 
 import orjson
 import pytest
+
 from tests.e2e.events import read_answer, read_events, text_of
-from tests.e2e.peer import EVENT_STREAM, ROLE, Peer, answer, body_of, delta, event, failure, finish, head, send, sleep, whole
+from tests.e2e.peer import (
+    EVENT_STREAM,
+    ROLE,
+    Peer,
+    answer,
+    body_of,
+    delta,
+    event,
+    failure,
+    finish,
+    head,
+    send,
+    sleep,
+    whole,
+)
 from tests.e2e.runner import CANARY, Fennec
 
 Serve = Callable[..., Peer]
@@ -137,9 +152,7 @@ def test_extract_gives_the_first_fenced_block(fennec: Fennec, serve: Serve) -> N
 
 
 @pytest.mark.parametrize("option", ["--atomic", "--extract"])
-def test_a_held_answer_that_breaks_shows_nothing_and_may_be_repeated(
-    fennec: Fennec, serve: Serve, option: str
-) -> None:
+def test_a_held_answer_that_breaks_shows_nothing_and_may_be_repeated(fennec: Fennec, serve: Serve, option: str) -> None:
     good = "```\nok\n```"
     peer = serve([send(head(), body_of(good)[:-250])], answer(good))
     fennec.env["FENNEC_RETRIES"] = "1"

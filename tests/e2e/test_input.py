@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from tests.e2e.events import read_events
 from tests.e2e.peer import Peer, answer, failure
 from tests.e2e.runner import Fennec, finished

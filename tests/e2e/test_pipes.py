@@ -1,18 +1,34 @@
 """Readers that go away or take their time, full disks, closed descriptors."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import soak
 from tests.e2e.events import read_events
-from tests.e2e.peer import CHUNKED_HEAD, ROLE, Connection, Peer, answer, body_of, chunk, delta, finish, head, send, stall
+from tests.e2e.peer import (
+    CHUNKED_HEAD,
+    ROLE,
+    Connection,
+    Peer,
+    answer,
+    body_of,
+    chunk,
+    delta,
+    finish,
+    head,
+    send,
+    stall,
+)
 from tests.e2e.runner import Fennec, finished
 
 Serve = Callable[..., Peer]
@@ -67,9 +83,7 @@ def test_help_that_cannot_be_written_is_an_output_error(fennec: Fennec, argument
     ("place", "error"),
     [("no/such/place", "No such file"), (".", "Is a directory"), ("/proc/answer", "No such file")],
 )
-def test_an_output_file_that_cannot_be_made_costs_nothing(
-    fennec: Fennec, serve: Serve, place: str, error: str
-) -> None:
+def test_an_output_file_that_cannot_be_made_costs_nothing(fennec: Fennec, serve: Serve, place: str, error: str) -> None:
     peer = serve(answer("Hello"))
     assert error in fennec.complete("-o", place).failed("output", 18)
     assert peer.connections == 0
@@ -128,7 +142,7 @@ def test_a_slow_reader_does_not_make_the_provider_late(fennec: Fennec, serve: Se
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_slow_consumer_100MiB_rss_grows_below_16MiB(fennec: Fennec, serve: Serve) -> None:  # noqa: N802
+def test_slow_consumer_100MiB_rss_grows_below_16MiB(fennec: Fennec, serve: Serve) -> None:
     total = soak(20, 100) * 1024 * 1024
     piece = delta("y" * 16_000)
 
@@ -294,18 +308,28 @@ def test_a_signal_that_was_ignored_before_stays_ignored(fennec: Fennec, serve: S
         finished(process).succeeded("done")
 
 
-def full_pipe(fennec: Fennec, serve: Serve, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command whose reader takes nothing, and whose pipe is full."""
-    peer = serve([send(CHUNKED_HEAD), lambda connection: [connection.send(chunk(delta(f"{n:07}" * 1000)))
-                                                          for n in range(100)] and None])  # fmt: skip
+@contextmanager
+def stuck(fennec: Fennec, serve: Serve, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A command whose reader takes nothing, so that it waits in a write to a full pipe."""
+
+    # One line larger than a pipe: the signal comes when a part of it is written.
+    serve([send(CHUNKED_HEAD), send(chunk(delta("0123456789" * 30_000))), stall()])
     with fennec.start("complete", "hi", *options) as process:
-        assert peer.seen.wait(10)
-        time.sleep(0.6)
+        assert process.stdout is not None
+        before, now = -1, 0
+        while now == 0 or now != before:
+            time.sleep(0.2)
+            before, now = now, waiting_bytes(process.stdout.fileno())
         yield process
 
 
+def waiting_bytes(fd: int) -> int:
+    """How many bytes stand in a pipe."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def test_a_signal_while_the_reader_is_stuck_ends_the_run(fennec: Fennec, serve: Serve) -> None:
-    for process in full_pipe(fennec, serve):
+    with stuck(fennec, serve) as process:
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.wait(5)
@@ -313,7 +337,7 @@ def test_a_signal_while_the_reader_is_stuck_ends_the_run(fennec: Fennec, serve: 
 
 
 def test_a_signal_while_the_reader_is_slow_tears_and_repeats_no_line(fennec: Fennec, serve: Serve) -> None:
-    for process in full_pipe(fennec, serve, "--ndjson"):
+    with stuck(fennec, serve, "--ndjson") as process:
         assert process.stdout is not None
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)

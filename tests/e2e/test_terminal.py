@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,13 @@ from tests.e2e.runner import Fennec
 Serve = Callable[..., Peer]
 
 
-def on_terminal(fennec: Fennec, *arguments: str, streams: str, env: dict[str, str | None] | None = None) -> tuple[str, int]:
+def on_terminal(
+    fennec: Fennec, *arguments: str, streams: str, env: dict[str, str | None] | None = None
+) -> tuple[str, int]:
     """Run with these streams (of `stdin`, `stdout`, `stderr`) on a terminal; return what it showed and the status."""
     ours, theirs = pty.openpty()
-    options = {name: theirs if name in streams.split() else subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
+    options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    options.update((name, theirs) for name in streams.split())
     with fennec.start("complete", *arguments, env={"TERM": "xterm", **(env or {})}, **options) as process:
         os.close(theirs)
         shown = b""
@@ -63,9 +67,7 @@ def test_an_error_on_a_terminal_is_red(fennec: Fennec, serve: Serve) -> None:
     ("arguments", "env"),
     [([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"}), (["--no-color"], {}), ([], {"FENNEC_NO_COLOR": "1"})],
 )
-def test_colour_can_be_refused(
-    fennec: Fennec, serve: Serve, arguments: list[str], env: dict[str, str | None]
-) -> None:
+def test_colour_can_be_refused(fennec: Fennec, serve: Serve, arguments: list[str], env: dict[str, str | None]) -> None:
     serve(failure(400, "bad"))
     shown, _ = on_terminal(fennec, "hi", *arguments, streams="stderr", env=env)
     assert shown == "fennec: request: openai: bad (400)\n"

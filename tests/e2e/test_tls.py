@@ -1,5 +1,6 @@
 """Certificates that are refused: class `tls`, and the key is never sent."""
 
+import shlex
 import shutil
 import ssl
 import subprocess
@@ -27,8 +28,9 @@ subjectAltName = {names}
 """
 
 
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, timeout=20)
+def openssl(directory: Path, command: str) -> None:
+    words = ["openssl", *shlex.split(command)]
+    subprocess.run(words, cwd=directory, check=True, capture_output=True, timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +39,26 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("ca")
     (place / "ca.ext").write_text("[x]\n" + CA_EXTENSIONS)
     make_key(place, "ca")
-    openssl(place, "req", "-new", "-key", "ca.key", "-subj", "/CN=Test CA", "-out", "ca.csr")
-    openssl(place, *"x509 -req -in ca.csr -key ca.key -days 2 -extfile ca.ext -extensions x -out ca.pem".split())
+    openssl(place, "req -new -key ca.key -subj '/CN=Test CA' -out ca.csr")
+    openssl(place, "x509 -req -in ca.csr -key ca.key -days 2 -extfile ca.ext -extensions x -out ca.pem")
     return place
 
 
 def make_key(place: Path, name: str) -> None:
-    openssl(place, *f"genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key".split())
+    openssl(place, f"genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key")
 
 
 def server_context(place: Path, name: str, *, names: str = "IP:127.0.0.1", days: int = 2) -> ssl.SSLContext:
     """Issue a certificate and return the context of a server that shows it."""
     (place / f"{name}.ext").write_text("[x]\n" + LEAF_EXTENSIONS.format(names=names))
     make_key(place, name)
-    openssl(place, "req", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}", "-out", f"{name}.csr")
-    signing = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days}"
-    openssl(place, *signing.split(), "-extfile", f"{name}.ext", "-extensions", "x", "-out", f"{name}.pem")
+    openssl(place, f"req -new -key {name}.key -subj /CN={name} -out {name}.csr")
+    issuer = "-CA ca.pem -CAkey ca.key -CAcreateserial"
+    openssl(place, f"x509 -req -in {name}.csr {issuer} -days {days} -extfile {name}.ext -extensions x -out {name}.pem")
+    return context_of(place, name)
+
+
+def context_of(place: Path, name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(place / f"{name}.pem", place / f"{name}.key")
     return context
@@ -92,17 +98,14 @@ def test_a_certificate_that_does_not_fit_is_refused(
 
 def test_a_self_signed_certificate_is_refused(fennec: Fennec, serve: Serve, tmp_path: Path) -> None:
     make_key(tmp_path, "self")
-    openssl(tmp_path, *"req -x509 -key self.key -days 2 -subj /CN=self -addext subjectAltName=IP:127.0.0.1".split(),
-            "-out", "self.pem")  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "self.pem", tmp_path / "self.key")
-    serve(answer("never"), context=context)
+    openssl(
+        tmp_path, "req -x509 -key self.key -days 2 -subj /CN=self -addext subjectAltName=IP:127.0.0.1 -out self.pem"
+    )
+    serve(answer("never"), context=context_of(tmp_path, "self"))
     fennec.complete().failed("tls", 20)
 
 
-def test_tls_1_2_is_refused_unless_the_configuration_allows_it(
-    fennec: Fennec, serve: Serve, authority: Path
-) -> None:
+def test_tls_1_2_is_refused_unless_the_configuration_allows_it(fennec: Fennec, serve: Serve, authority: Path) -> None:
     context = server_context(authority, "old")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     serve(answer("Hello"), context=context)
