@@ -1,6 +1,6 @@
 """The fold over all chunks of one answer: chunks in, `CompletionResponse` out. Pure."""
 
-from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.request import ToolCall
@@ -11,8 +11,7 @@ _WORST_FIRST: tuple[FinishReason, ...] = ("content_filter", "length", "tool_call
 ResponseMetadata = ChunkMetadata
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One of the answers of a request (there is one unless the provider was asked for more)."""
 
     content: str
@@ -21,8 +20,7 @@ class Choice:
     finish_reason: FinishReason | None
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionResponse:
+class CompletionResponse(NamedTuple):
     """A whole answer. `finish_reason` is None when the stream ended without one."""
 
     choices: tuple[Choice, ...]
@@ -43,13 +41,17 @@ class CompletionResponse:
         return self.choices[0].tool_calls if self.choices else ()
 
 
-@dataclass(slots=True)
 class _Open:
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    tool_calls: dict[int, list[str]] = field(default_factory=dict)  # index -> [id, name, fragment, ...]
-    finish_reason: FinishReason | None = None
-    refused: bool = False
+    """A choice under way."""
+
+    __slots__ = ("content", "finish_reason", "reasoning", "refused", "tool_calls")
+
+    def __init__(self) -> None:
+        self.content: list[str] = []
+        self.reasoning: list[str] = []
+        self.tool_calls: dict[int, list[str]] = {}  # index -> [id, name, fragment, ...]
+        self.finish_reason: FinishReason | None = None
+        self.refused = False
 
     @property
     def outcome(self) -> FinishReason | None:
@@ -145,12 +147,10 @@ class CallNumbers:
             return chunk
         known = self._known.setdefault(chunk.index, {})
         number = known.setdefault(call.key, len(known))
-        return replace(chunk, tool_call=replace(call, index=number, key=None))
+        return chunk._replace(tool_call=call._replace(index=number, key=None))
 
 
 def merged(old: ChunkMetadata, new: ChunkMetadata) -> ChunkMetadata:
     """Return `old` with every field that `new` knows taken from `new`."""
-    known = {f.name: value for f in fields(new) if (value := getattr(new, f.name)) is not None}
-    if not known:
-        return old
-    return ChunkMetadata(**{f.name: known.get(f.name, getattr(old, f.name)) for f in fields(old)})
+    known = {key: value for key, value in new._asdict().items() if value is not None}
+    return old._replace(**known) if known else old

@@ -6,7 +6,6 @@ Settings come from the same places as the command's: environment and configurati
 import os
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
@@ -41,7 +40,7 @@ def stream_completion(
             ),
             lambda model, usage: price.cost_usd(usage) if (price := registry.price(target.provider, model)) else None,
         )
-        with closing(pipeline(replace(request, model=target.model))) as chunks:
+        with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
                 if chunk is not PAUSE:
                     yield chunk

@@ -1,13 +1,11 @@
 """How long to wait before the next attempt: pure arithmetic, without jitter and without a clock."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Jitter = Literal["full", "equal", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryConfig:
+class RetryConfig(NamedTuple):
     """When a failed attempt is repeated. Delays are seconds; `max_attempts` counts the first attempt too."""
 
     max_attempts: int = 3

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
@@ -89,8 +88,7 @@ def run_rows(rows: Iterable[Row], stage: Stage, build: BuildRequest, writer: Wri
 
 
 def _sum(one: TokenUsage, other: TokenUsage) -> TokenUsage:
-    return replace(
-        one,
+    return one._replace(
         input_tokens=one.input_tokens + other.input_tokens,
         output_tokens=one.output_tokens + other.output_tokens,
         cached_tokens=one.cached_tokens + other.cached_tokens,

@@ -1,11 +1,13 @@
 """What stages pass to each other: one `CompletionChunk` per piece of an answer.
 
+Records are NamedTuples here and on the whole live path: making a frozen, slotted dataclass of ten fields takes 1.6 ms
+at import, a NamedTuple 0.12, and there are thirty of them.
+
 Two marker chunks carry no data and are compared by identity: `PAUSE` (the wire has nothing more at the moment, so
 whoever writes should flush now) and `TERMINATOR` (the dialect's end marker, seen by the transport only).
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fennec_cli.errors import FennecError
 
@@ -13,8 +15,7 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(NamedTuple):
     """Token counts as the provider reports them; `estimated` is true where it reported none."""
 
     input_tokens: int = 0  # all input, cached included
@@ -38,23 +39,21 @@ class TokenUsage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(NamedTuple):
     """A piece of a tool call; `arguments` is a fragment of JSON text, `id` and `name` come with the first piece.
 
     `index` counts the calls of a choice from 0. A wire that names calls instead gives the name in `key`; whoever folds
     the stream turns it into a number (`aggregate.CallNumbers`).
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # a record, not a sequence: it hides tuple.index
     id: str | None = None
     name: str | None = None
     arguments: str = ""
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RetryNotice:
+class RetryNotice(NamedTuple):
     """An attempt failed and another one follows after `wait_s` seconds."""
 
     attempt: int
@@ -63,8 +62,7 @@ class RetryNotice:
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkMetadata:
+class ChunkMetadata(NamedTuple):
     """Facts about the answer; a field that is None says nothing and overrides nothing."""
 
     provider: str | None = None
@@ -80,8 +78,7 @@ class ChunkMetadata:
     detail: str | None = None
 
 
-@dataclass(slots=True)  # nobody changes one, but a frozen one takes 1.9 us to make instead of 0.45, for every token
-class CompletionChunk:
+class CompletionChunk(NamedTuple):
     """One piece of an answer. `index` is the choice it belongs to; None fields say nothing."""
 
     content: str | None = None
@@ -91,7 +88,7 @@ class CompletionChunk:
     metadata: ChunkMetadata | None = None
     reasoning: str | None = None
     tool_call: ToolCallDelta | None = None
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]
     refusal: bool = False  # `content` is the model's refusal to answer
     retry: RetryNotice | None = None
     fault: FennecError | None = None  # the answer is complete, but not one to rely on

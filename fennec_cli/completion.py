@@ -3,8 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,7 +16,7 @@ from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
-from fennec_cli.pipeline import PipelineSettings, request_pipeline
+from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
 from fennec_cli.prompts import Row
 from fennec_cli.registry import Overrides, ProviderRegistry, Target
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
@@ -25,8 +24,7 @@ from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompleteOptions:
+class CompleteOptions(NamedTuple):
     """The options of `fennec complete`; durations in seconds."""
 
     prompt: str | None = None
@@ -119,7 +117,9 @@ class _Run:
         options = self._options
         writer = self._writer(sink)
         provider = self._registry.get_provider(self._target.provider, self._target.model)
-        stage = request_pipeline(provider, self._pipeline_settings(), self._cost)
+        # Text without --usage shows no cost: then the catalogue is not read for it.
+        shows_cost = options.usage or options.output_format != "text"
+        stage = request_pipeline(provider, self._pipeline_settings(), self._cost if shows_cost else unpriced)
         if options.input_format == "text":
             answer = run_one(self._single(), stage, self._request, writer)
             self._say_usage(answer)
@@ -229,7 +229,7 @@ class _Run:
     def _pipeline_settings(self) -> PipelineSettings:
         options, retry = self._options, self._settings.retry
         if options.retries is not None:
-            retry = replace(retry, max_attempts=options.retries + 1)
+            retry = retry._replace(max_attempts=options.retries + 1)
         return PipelineSettings(
             retry=retry,
             atomic=options.atomic

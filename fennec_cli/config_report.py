@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -101,9 +101,9 @@ class _Report:
         yield self._base_url(settings)
         yield from self._headers(settings)
         for model, price in settings.prices.items():
-            for field, usd in asdict(price).items():
+            for field, usd in price._asdict().items():
                 yield self.row(("provider", name, "prices", model, field), usd)
-        for field, value in asdict(settings.retry).items():
+        for field, value in settings.retry._asdict().items():
             yield self.row(("provider", name, "retry", field), value)
 
     def _row(self, key: str, value: Any, *places: str) -> Row:
@@ -153,8 +153,9 @@ class _Report:
 
 def _said(settings: ProviderConfig) -> dict[str, Any]:
     """The plain fields that have a value."""
-    special = {"name", "api_key", "base_url", "headers", "prices", "retry"}
-    return {key: value for key, value in settings._asdict().items() if key not in special and value is not None}
+    special = {"name", "api_key", "base_url", "extra", "headers", "prices", "retry"}
+    plain = {key: value for key, value in settings._asdict().items() if key not in special and value is not None}
+    return {**plain, **settings.extra}
 
 
 def _provider_defaults(settings: ProviderConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -45,9 +45,11 @@ def run_list(config: Config, provider: str | None, output_format: str) -> int:
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:
     """The list as a JSON array, NDJSON, or a table."""
     if output_format == "json":
-        return orjson.dumps(models, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(
+            [model._asdict() for model in models], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        )
     if output_format == "ndjson":
-        return b"".join(orjson.dumps(model, option=orjson.OPT_APPEND_NEWLINE) for model in models)
+        return b"".join(orjson.dumps(model._asdict(), option=orjson.OPT_APPEND_NEWLINE) for model in models)
     header = ("MODEL", "CONTEXT", "OUTPUT", "USD/M IN", "USD/M OUT", "CAPABILITIES", "SHUTDOWN")
     return table([header, *map(_cells, models)]).encode()
 
@@ -95,8 +97,7 @@ def _completed(model: ModelInfo, provider_type: str) -> ModelInfo:
     known = lookup(provider_type, model.id)
     if known is None:
         return model
-    return replace(
-        model,
+    return model._replace(
         context_window=model.context_window or known.context_window,
         max_output=model.max_output or known.max_output,
         capabilities=model.capabilities or known.capabilities,

@@ -3,9 +3,10 @@
 A request goes in, chunks come out, and everything between is a stage of the same shape, innermost first.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fennec_cli.backoff import RetryConfig
+from fennec_cli.chunk import TokenUsage
 from fennec_cli.stages import Stage
 from fennec_cli.stages.conform import conform
 from fennec_cli.stages.extract import extract
@@ -16,8 +17,7 @@ from fennec_cli.stages.retry import retry
 from fennec_cli.transport import StreamingProvider
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
+class PipelineSettings(NamedTuple):
     """Which stages are in and how they are set."""
 
     retry: RetryConfig = RetryConfig()
@@ -35,6 +35,10 @@ def attempts(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
     if settings.atomic:
         stage = hold(stage)
     return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning)
+
+
+def unpriced(_model: str, _usage: TokenUsage) -> None:
+    """The price of everything where nobody asks for it."""
 
 
 def request_pipeline(provider: StreamingProvider, settings: PipelineSettings, price: Price) -> Stage:

@@ -1,12 +1,12 @@
 """Usage times price. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
+
 
 from fennec_cli.chunk import TokenUsage
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """USD per million tokens. `cached` is the price of cached input tokens, `input`'s where it is None."""
 
     input: float

@@ -1,10 +1,10 @@
 """Prompts from arguments, files and standard input: bytes to checked text, whole or row by row."""
 
 import os
+from typing import NamedTuple
 import select
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fennec_cli.errors import FennecError, InputError, ProviderTimeout
 
@@ -12,8 +12,7 @@ MAX_PROMPT = 64 * 1024 * 1024  # bytes; more is a mistake (a device, a loop), no
 _READ = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One prompt of a run; `fault` says why it cannot be sent."""
 
     id: str

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli.config import Config, ProviderConfig, check_base_url, expand
 from fennec_cli.dialects.base import Endpoint, ModelInfo, ProviderModule
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _BY_KEY = tuple(name for name in ("openai", "anthropic", "openrouter", "azure") if name in PROVIDERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """What the command line says about every provider; None leaves it to the configuration. Seconds."""
 
     timeout: float | None = None
@@ -35,8 +33,7 @@ class Overrides:
     api_key_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A provider and one of its models; `reason` says why it was chosen."""
 
     provider: str
@@ -250,7 +247,7 @@ class ProviderRegistry:
         if known is None or not refuses_sampling(known, defaults.reasoning_effort):
             return defaults
         self._say(1, f"{settings.name}/{model} refuses sampling options: temperature and top_p are left out")
-        return replace(defaults, temperature=None, top_p=None)
+        return defaults._replace(temperature=None, top_p=None)
 
     def _limits(self, settings: ProviderConfig) -> Limits:
         given, default = self._overrides, Limits()

@@ -1,8 +1,8 @@
 """What the user asked, in no provider's words, and the stable hash of a request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,8 +15,10 @@ NOT_IN_FINGERPRINT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Attachment(NamedTuple):
     """An image or a document of a message: its bytes, or a URL that the provider fetches itself."""
 
     media_type: str
@@ -37,8 +39,7 @@ class Attachment:
         return f"data:{self.media_type};base64,{b64encode(self.data).decode()}"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """A whole tool call; `arguments` is JSON text as the model wrote it."""
 
     id: str
@@ -46,8 +47,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation. `tool_call_id` marks a tool's result, `tool_calls` what the assistant asked for."""
 
     role: Role
@@ -57,18 +57,16 @@ class Message:
     tool_call_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(NamedTuple):
     """A function that the model may call; `parameters` is a JSON Schema."""
 
     name: str
     description: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = EMPTY
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(NamedTuple):
     """How the next token is chosen. None leaves the choice to the provider."""
 
     temperature: float | None = None
@@ -79,8 +77,7 @@ class Sampling:
     reasoning_effort: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
+class CompletionRequest(NamedTuple):
     """One prompt with everything that may shape its answer.
 
     `model` is the provider's own model id, without the provider's name. `options` are sent to the provider as they
@@ -90,7 +87,7 @@ class CompletionRequest:
     messages: tuple[Message, ...]
     model: str
     sampling: Sampling = Sampling()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = EMPTY
     tools: tuple[Tool, ...] = ()
     tool_choice: str | None = None  # auto, none, required, or a tool's name
     schema: Mapping[str, Any] | None = None  # JSON Schema of the answer

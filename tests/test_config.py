@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.config import Config, LogConfig, NetworkConfig, ProviderConfig, load_config
-from fennec_cli.config.schema import NETWORK, PRICE, PROVIDER, RETRY, ROOT, Table
+from fennec_cli.config.schema import EXTRA, NETWORK, PRICE, PROVIDER, RETRY, ROOT, Table
 from fennec_cli.errors import ConfigError
 from fennec_cli.pricing import Price
 
@@ -175,7 +175,7 @@ OURS = {"name", "extra"}
     ],
 )
 def test_every_key_of_a_table_has_a_field(table: Table, record: Any, ours: set[str]) -> None:
-    assert {*record.__match_args__} == {*table.keys, *ours}
+    assert {*record._fields} == {*table.keys, *ours}
 
 
 # Layers

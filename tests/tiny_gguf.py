@@ -10,6 +10,7 @@ the end of the prompt therefore decides what the model says:
   being "Paris". An answer schema is filled in the same way.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 # A piece that is not ASCII is written a byte at a time: the engine must wait for the whole character.
@@ -31,7 +32,7 @@ _TEMPLATE = """\
 {%- endfor %}
 {{- '<|im_end|>\n' }}
 {%- endfor %}
-{%- if tools %}{{- '<tools>\n' }}{%- for tool in tools %}{{- tool | tojson }}{%- endfor %}{{- '\n</tools>\n' }}{%- endif %}
+{%- for tool in tools or [] %}{{- tool | tojson }}{%- endfor %}
 {%- if add_generation_prompt %}
 {{- '<|im_start|>assistant\n' }}
 {%- if tools and messages[-1].role != 'tool' %}{{- '\t' }}
@@ -67,7 +68,7 @@ def write_scripted_model(path: Path) -> Path:
     scores[end] = -250.0
 
     def say(*tokens: bytes) -> None:
-        for last, following in zip(tokens, tokens[1:], strict=False):
+        for last, following in pairwise(tokens):
             scores[pieces.index(following), pieces.index(last)] = 100.0
 
     say(b"\n", *script)

@@ -1,32 +1,29 @@
 """What a dialect (a wire format) and a provider (a service that speaks it) are made of. Types only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from fennec_cli.chunk import CompletionChunk
 from fennec_cli.errors import FennecError
-from fennec_cli.request import CompletionRequest, Sampling
+from fennec_cli.request import EMPTY, CompletionRequest, Sampling
 from fennec_cli.wire import Event
 
 Headers = Mapping[str, str]  # names in lower case
 Framing = Literal["sse", "ndjson"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a named provider is reached and what its configuration adds to every request. Never holds a key."""
 
     name: str
     base_url: str
     api: str = "auto"
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = EMPTY
     defaults: Sampling = Sampling()
-    extra: Mapping[str, Any] = field(default_factory=dict)  # settings that only this provider knows, by their keys
+    extra: Mapping[str, Any] = EMPTY  # settings that only this provider knows, by their keys
 
 
-@dataclass(frozen=True, slots=True)
-class HTTPCall:
+class HTTPCall(NamedTuple):
     """One HTTP request, ready but for the key. `fingerprint` is None for calls that are not completions."""
 
     method: Literal["GET", "POST", "DELETE"]
@@ -36,8 +33,7 @@ class HTTPCall:
     fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
+class ModelInfo(NamedTuple):
     """A model that a provider offers. None means that the provider does not say."""
 
     id: str

@@ -4,8 +4,7 @@ The same fields come in both of its shapes, as answers of their own and inside s
 reason why a model is not available, the typed error, what moderation says. No other service sends them.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fennec_cli.dialects.base import Headers
 from fennec_cli.errors import (
@@ -59,8 +58,7 @@ _BY_TYPE: dict[str, type[ProviderError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(NamedTuple):
     """What the extra fields of an error object say; None where they say nothing."""
 
     cls: type[ProviderError] | None = None

@@ -33,12 +33,14 @@ class EventWriter:
         fault: FennecError | None = None
         try:
             for chunk in chunks:
-                if chunk is PAUSE:
+                if chunk.content is not None and not chunk.refusal:  # nearly all of them: nothing else to keep
+                    row.chunk(fold.metadata, chunk.index, "content", chunk.content)
+                elif chunk is PAUSE:
                     self._flush(row)
-                    continue
-                fold.add_chunk(chunk)
-                fault = chunk.fault or fault
-                self._add(row, chunk, fold.metadata)
+                else:
+                    fold.add_chunk(chunk)
+                    fault = chunk.fault or fault
+                    self._add(row, chunk, fold.metadata)
         except FennecError as error:
             row.add("error", error_fields(error, started=row.started))
             self._flush(row)
@@ -86,9 +88,7 @@ class EventWriter:
 
     def _flush(self, row: "_Row") -> None:
         if row.lines:
-            lines = b"".join(row.lines)
-            row.lines.clear()  # first: a write that fails is not repeated by the closing event
-            self._sink.write(lines)
+            self._sink.write(row.taken())
 
 
 class _Row:
@@ -99,6 +99,7 @@ class _Row:
         self._clock = clock
         self._begin = clock()
         self._seq = 0
+        self._now: float | None = None  # what came in one network read came at one moment
         self.started = False
         self.lines: list[bytes] = []
 
@@ -116,20 +117,23 @@ class _Row:
             )
 
     def chunk(self, metadata: ChunkMetadata, index: int, kind: str, value: Any) -> None:
-        self.start(metadata)
+        if not self.started:
+            self.start(metadata)
         self.add("chunk", {"index": index, kind: value})
 
     def add(self, event_type: str, fields: dict[str, Any]) -> None:
-        event = {
-            "v": 1,
-            "type": event_type,
-            "id": self._id,
-            "seq": self._seq,
-            "t": round(self._clock() - self._begin, 6),
-        }
-        event.update(fields)
+        if self._now is None:
+            self._now = round(self._clock() - self._begin, 6)
+        event = {"v": 1, "type": event_type, "id": self._id, "seq": self._seq, "t": self._now, **fields}
         self.lines.append(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
         self._seq += 1
+
+    def taken(self) -> bytes:
+        """Return the lines that are due, and forget them: a write that fails is not repeated by the closing event."""
+        lines = b"".join(self.lines)
+        self.lines.clear()
+        self._now = None
+        return lines
 
 
 class ObjectWriter:

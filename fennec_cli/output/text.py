@@ -1,7 +1,6 @@
 """Plain text: the answer's bytes, nothing else."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -12,8 +11,7 @@ from fennec_cli.output.sink import Sink
 from fennec_cli.stages import Chunks
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one row: `error` is None when the answer is one to rely on."""
 
     error: FennecError | None

@@ -1,7 +1,6 @@
 """What provider modules have in common: putting a call together, and OpenAI's list of models."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -46,14 +45,8 @@ def completion_call(
 
 def effective_sampling(request: CompletionRequest, endpoint: Endpoint) -> Sampling:
     """The request's own values, and the configuration's where the request says nothing."""
-    return Sampling(
-        **{
-            field.name: getattr(request.sampling, field.name) or getattr(endpoint.defaults, field.name)
-            if field.name == "stop"
-            else _first(getattr(request.sampling, field.name), getattr(endpoint.defaults, field.name))
-            for field in fields(Sampling)
-        }
-    )
+    asked, defaults = request.sampling._asdict(), endpoint.defaults._asdict()
+    return Sampling(**{key: defaults[key] if value in (None, ()) else value for key, value in asked.items()})
 
 
 def merge_options(body: dict[str, Any], options: Any) -> None:
@@ -83,6 +76,3 @@ def openai_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError("the answer is not a list of models") from error
 
-
-def _first(value: Any, default: Any) -> Any:
-    return default if value is None else value

@@ -5,7 +5,6 @@ reason a broken connection costs at most the usage numbers.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from fennec_cli.aggregate import CallNumbers
@@ -144,7 +143,7 @@ class HTTPProvider:
         """Return the call as it would be sent, the place of the key marked but without it."""
         call = self._module.build_request(request, self._endpoint)
         secret = self._module.authorization("***") if self._key() else {}
-        return replace(call, headers={**call.headers, **secret})
+        return call._replace(headers={**call.headers, **secret})
 
     def close(self) -> None:
         if self._client is not None:
@@ -155,10 +154,9 @@ class HTTPProvider:
         if not any(_is_remote(part) for message in request.messages for part in message.attachments):
             return request
         messages = [
-            replace(
-                message,
+            message._replace(
                 attachments=tuple(
-                    replace(part, data=self._fetch(part.url or "", request.deadline), url=None)
+                    part._replace(data=self._fetch(part.url or "", request.deadline), url=None)
                     if _is_remote(part)
                     else part
                     for part in message.attachments
@@ -166,7 +164,7 @@ class HTTPProvider:
             )
             for message in request.messages
         ]
-        return replace(request, messages=tuple(messages))
+        return request._replace(messages=tuple(messages))
 
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
         if self._client is None:

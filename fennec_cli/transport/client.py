@@ -5,8 +5,8 @@ The interface is narrow on purpose, so that a leaner lane or httpx's successor s
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ssl import SSLContext
+from typing import NamedTuple
 
 import httpcore
 import httpx
@@ -23,8 +23,7 @@ MAX_ERROR_BODY = 1024 * 1024
 READ_SIZE = 64 * 1024
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """A started answer. `chunks` gives the body's bytes as they arrive, decompressed, never re-cut."""
 
     status: int

@@ -4,16 +4,15 @@ Idle clocks run only while we wait on the socket: a reader that takes its time d
 """
 
 import time
+from typing import NamedTuple
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fennec_cli.errors import ProviderTimeout
 
 TAIL_S = 5.0  # how long the usage numbers are waited for once the finish reason is there
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Limits of one attempt, in seconds. `attempt` covers it as a whole, stream included; None is no limit."""
 
     connect: float = 5.0

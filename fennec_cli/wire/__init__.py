@@ -1,13 +1,11 @@
 """Bytes to events, incremental and pure."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fennec_cli.errors import ProtocolError
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One frame of the wire. `data` is valid UTF-8; `type` is `message` where the wire names none."""
 
     data: bytes

@@ -84,9 +84,17 @@ def test_tools_and_schemas_work_as_over_http(fennec: Fennec) -> None:
     assert (call["name"], call["arguments"]) == ("get_weather", '{"city":"Paris"}')
 
 
-def test_three_rows_on_one_loaded_engine(fennec: Fennec) -> None:
-    result = fennec.complete("--input", "lines", "-v", stdin="one\ntwo\nthree\n")
-    assert (result.status, result.text) == (0, f"{ANSWER}\n" * 3)
+def test_three_rows_on_one_loaded_engine(fennec: Fennec, sockets: Path) -> None:
+    seen: set[str] = set()
+    with fennec.start("complete", "--input", "lines", stdin=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for prompt in (b"one\n", b"two\n", b"three\n"):
+            process.stdin.write(prompt)
+            assert process.stdout.readline().decode() == f"{ANSWER}\n"
+            seen.update(path.name for path in sockets.iterdir())
+        finished(process).succeeded("")
+    assert len(seen) == 1
 
 
 def test_a_token_limit_is_a_truncated_answer(fennec: Fennec) -> None:
