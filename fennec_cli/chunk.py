@@ -75,7 +75,7 @@ class ChunkMetadata(NamedTuple):
     ttft_s: float | None = None
     total_s: float | None = None
     cost_usd: float | None = None
-    detail: str | None = None
+    hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
 
 
 class CompletionChunk(NamedTuple):

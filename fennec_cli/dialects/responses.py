@@ -144,7 +144,9 @@ def _ending(response: dict[str, Any]) -> list[CompletionChunk]:
         finish = _INCOMPLETE[reason]
     else:
         raise ProtocolError(f"the provider ended the answer with status {status}")
-    chunks = [CompletionChunk(finish_reason=finish)]
+    # llama.cpp's server knows no incomplete answers: it lacks the field, and calls a cut one completed too.
+    metadata = None if "incomplete_details" in response else ChunkMetadata(hides_length=True)
+    chunks = [CompletionChunk(finish_reason=finish, metadata=metadata)]
     if response.get("usage"):
         chunks.append(CompletionChunk(usage=_usage(response["usage"])))
     return chunks

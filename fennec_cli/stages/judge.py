@@ -16,10 +16,10 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
         fold = ResponseAggregator(keep_text=False)
         with closing(inner(request)) as chunks:
             for chunk in chunks:
-                if chunk.finish_reason is not None or chunk.refusal:
+                if chunk.finish_reason is not None or chunk.usage is not None or chunk.refusal:
                     fold.add_chunk(chunk)
                 yield chunk
-        fault = verdict(fold.finish_reason)
+        fault = verdict("length" if _hidden_length(fold, request) else fold.finish_reason)
         allowed = (allow_truncated and isinstance(fault, Truncated)) or (
             allow_filtered and isinstance(fault, ContentFiltered)
         )
@@ -27,6 +27,14 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
             yield CompletionChunk(fault=fault)
 
     return stage
+
+
+def _hidden_length(fold: ResponseAggregator, request: CompletionRequest) -> bool:
+    """Whether a server that does not tell truncated answers from complete ones has used up the limit."""
+    limit = request.sampling.max_tokens
+    if not fold.metadata.hides_length or limit is None or fold.usage is None:
+        return False
+    return fold.finish_reason == "stop" and fold.usage.output_tokens >= limit
 
 
 def verdict(finish_reason: FinishReason | None) -> FennecError | None:
