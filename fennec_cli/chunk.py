@@ -76,6 +76,7 @@ class ChunkMetadata(NamedTuple):
     total_s: float | None = None
     cost_usd: float | None = None
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
+    detail: str | None = None  # what was filtered or refused, where the provider says it
 
 
 class CompletionChunk(NamedTuple):

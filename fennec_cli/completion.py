@@ -9,17 +9,18 @@ import orjson
 
 from fennec_cli import inputs, prompts, signals
 from fennec_cli.batch import Tally, run_one, run_rows
-from fennec_cli.chunk import TokenUsage
+from fennec_cli.chunk import ChunkMetadata, TokenUsage
 from fennec_cli.config import Config, ProviderConfig
-from fennec_cli.errors import PartialBatch, UsageError
+from fennec_cli.errors import FennecError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
-from fennec_cli.prompts import Row
+from fennec_cli.prompts import ONLY_ROW, Row
 from fennec_cli.registry import Overrides, ProviderRegistry, Target
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
+from fennec_cli.stages import Stage
 
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 
@@ -107,7 +108,7 @@ class _Run:
         self._system = prompts.system_text(options.system, replace=self._replace)
         self._head = [prompts.read_file(path, replace=self._replace) for path in options.file]
         if options.prompt:
-            self._head.insert(0, options.prompt)
+            self._head.append(options.prompt)
         self._tools = inputs.tools(options.tools) if options.tools else ()
         self._tool_choice = inputs.checked_choice(options.tool_choice, self._tools)
         self._schema = inputs.schema(options.schema) if options.schema else None
@@ -121,7 +122,7 @@ class _Run:
         shows_cost = options.usage or options.output_format != "text"
         stage = request_pipeline(provider, self._pipeline_settings(), self._cost if shows_cost else unpriced)
         if options.input_format == "text":
-            answer = run_one(self._single(), stage, self._request, writer)
+            answer = self._answer(stage, writer)
             self._say_usage(answer)
             error = answer.error
             if error is not None:
@@ -135,6 +136,14 @@ class _Run:
         if error is None or isinstance(error, PartialBatch):
             sink.commit()
         return error.exit_status if error else 0
+
+    def _answer(self, stage: Stage, writer: Writer) -> Answer:
+        try:
+            row = self._single()
+        except FennecError as error:  # readers of events get one for a prompt that cannot be read, too
+            writer.failure(ONLY_ROW, error)
+            return Answer(error, None, ChunkMetadata())
+        return run_one(row, stage, self._request, writer)
 
     def dry(self, sink: Sink) -> int:
         """Print each request as it would be sent, with an estimate of tokens and cost."""

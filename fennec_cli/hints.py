@@ -13,7 +13,8 @@ def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
 
     Order: `retry-after-ms`, `retry-after` in seconds, `retry-after` as a date (against the response's own `date`
     header where there is one, so that a wrong local clock does not matter, else against `now`, Unix seconds), then the
-    reset header of a limit that is exhausted. Negative, infinite and unreadable values are passed over.
+    reset header of a limit that is exhausted: OpenAI's as a duration, Anthropic's as a moment (RFC 3339), taken like a
+    date. Negative, infinite and unreadable values are passed over.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -22,7 +23,7 @@ def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
     if value is not None:
         seconds = _number(value)
         if seconds is None:
-            seconds = _date_difference(value, headers.get("date"), now)
+            seconds = _until(_http_date(value), headers, now)
         if seconds is not None:
             return seconds
     resets = [
@@ -30,6 +31,12 @@ def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
         for kind in ("requests", "tokens")
         if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
         and (reset := duration_s(headers.get(f"x-ratelimit-reset-{kind}", ""))) is not None
+    ]
+    resets += [
+        reset
+        for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+        if headers.get(f"anthropic-ratelimit-{kind}-remaining") == "0"
+        and (reset := _until(_rfc3339(headers.get(f"anthropic-ratelimit-{kind}-reset", "")), headers, now)) is not None
     ]
     return max(resets, default=None)
 
@@ -53,17 +60,28 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) and value >= 0 else None
 
 
-def _date_difference(text: str, server_date: str | None, now: float) -> float | None:
+def _until(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until a moment, by the server's own clock where it says the time."""
+    if moment is None:
+        return None
+    server_now = _http_date(headers.get("date", ""))
+    return max(0.0, moment - (now if server_now is None else server_now))
+
+
+def _http_date(text: str) -> float | None:
     from email.utils import parsedate_to_datetime
 
-    def moment(value: str) -> float | None:
-        try:
-            return parsedate_to_datetime(value).timestamp()
-        except (ValueError, TypeError, OverflowError):
-            return None
-
-    target = moment(text)
-    if target is None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
-    base = moment(server_date) if server_date else None
-    return max(0.0, target - (now if base is None else base))
+
+
+def _rfc3339(text: str) -> float | None:
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

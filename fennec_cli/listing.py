@@ -4,17 +4,19 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
-from fennec_cli.catalogue import lookup
+from fennec_cli.catalogue import catalogue_date, lookup
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
-from fennec_cli.errors import FennecError
+from fennec_cli.errors import FennecError, ModelUnavailable, UsageError
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
-from fennec_cli.registry import ProviderRegistry
+from fennec_cli.providers.ollama import ModelFacts, RunningModel
+from fennec_cli.registry import ProviderRegistry, Target
 
 ListModels = Callable[[str], list[ModelInfo]]
 TypeOf = Callable[[str], str]
@@ -42,16 +44,121 @@ def run_list(config: Config, provider: str | None, output_format: str) -> int:
     return listing.failures[0].exit_status if listing.failures else 0
 
 
+def run_show(config: Config, model: str, output_format: str) -> int:
+    """Run `fennec models show`. What the provider cannot be asked for is shown from the catalogue, and that is said."""
+    registry, notes = ProviderRegistry(config), Notes()
+    try:
+        target = registry.choose(model)
+        kind = registry.type_of(target.provider)
+        try:
+            facts = _facts(registry, target, kind)
+        except FennecError as error:
+            if lookup(kind, target.model) is None:
+                raise
+            notes.warn(f"{error.line()}; this is what the catalogue of {catalogue_date()} knows")
+            facts = ModelFacts(ModelInfo(target.model, target.provider, source=f"catalogue {catalogue_date()}"), {})
+    finally:
+        registry.close()
+    shown = facts._replace(model=_completed(facts.model, kind))
+    DescriptorSink(1, closed=sys.stdout is None).write(rendered_facts(shown, output_format))
+    return 0
+
+
+def run_ps(config: Config, provider: str | None, output_format: str) -> int:
+    """Run `fennec models ps`: the models in memory of every configured Ollama, or of the one on this machine."""
+    registry, notes = ProviderRegistry(config), Notes()
+    models: list[RunningModel] = []
+    failures: list[FennecError] = []
+    try:
+        for name in _ollamas(registry, provider):
+            try:
+                models += _running(registry, name)
+            except FennecError as error:
+                failures.append(error)
+    finally:
+        registry.close()
+    DescriptorSink(1, closed=sys.stdout is None).write(rendered_running(models, output_format))
+    for failure in failures:
+        notes.error(failure)
+    return failures[0].exit_status if failures else 0
+
+
+def _facts(registry: ProviderRegistry, target: Target, kind: str) -> ModelFacts:
+    if kind == "ollama":
+        from fennec_cli.ollama_models import show
+
+        return show(registry.get_provider(target.provider), target.model)
+    for model in registry.list_models(target.provider):
+        if model.id == target.model:
+            return ModelFacts(model, {})
+    raise ModelUnavailable(
+        f"it has no model {target.model}", hint="`fennec models list` shows what it has", provider=target.provider
+    )
+
+
+def _ollamas(registry: ProviderRegistry, provider: str | None) -> list[str]:
+    if provider is None:
+        return [name for name in registry.names() if registry.type_of(name) == "ollama"] or ["ollama"]
+    if registry.type_of(provider) != "ollama":
+        raise UsageError(f"{provider} does not say what is in memory", hint="only Ollama does")
+    return [provider]
+
+
+def _running(registry: ProviderRegistry, name: str) -> list[RunningModel]:
+    from fennec_cli.ollama_models import running
+
+    return running(registry.get_provider(name))
+
+
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:
     """The list as a JSON array, NDJSON, or a table."""
-    if output_format == "json":
-        return orjson.dumps(
-            [model._asdict() for model in models], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        )
-    if output_format == "ndjson":
-        return b"".join(orjson.dumps(model._asdict(), option=orjson.OPT_APPEND_NEWLINE) for model in models)
+    if output_format != "table":
+        return _for_programs([model._asdict() for model in models], output_format)
     header = ("MODEL", "CONTEXT", "OUTPUT", "USD/M IN", "USD/M OUT", "CAPABILITIES", "SHUTDOWN")
     return table([header, *map(_cells, models)]).encode()
+
+
+def rendered_facts(facts: ModelFacts, output_format: str) -> bytes:
+    """One model: a JSON object, the same on one line, or a row for each field that is known."""
+    row = facts.model._asdict()
+    if output_format != "table":
+        option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if output_format == "json" else 0)
+        return orjson.dumps({**row, "details": dict(facts.details)}, option=option)
+    row["capabilities"] = " ".join(facts.model.capabilities)
+    known = {name: value for name, value in {**row, **facts.details}.items() if value not in (None, "")}
+    return table([("FIELD", "VALUE"), *((name, _number_or_text(value)) for name, value in known.items())]).encode()
+
+
+def rendered_running(models: list[RunningModel], output_format: str) -> bytes:
+    """Models in memory as a JSON array, NDJSON, or a table."""
+    if output_format != "table":
+        return _for_programs([model._asdict() for model in models], output_format)
+    rows = [
+        (
+            f"{model.provider}/{model.id}",
+            size_text(model.size),
+            f"{100 * model.size_vram // model.size if model.size else 0}%",
+            _number(model.context_window),
+            model.expires_at or "-",
+        )
+        for model in models
+    ]
+    return table([("MODEL", "SIZE", "GPU", "CONTEXT", "UNTIL"), *rows]).encode()
+
+
+def size_text(size: int) -> str:
+    """Bytes for people, in powers of a thousand as the sizes of downloads are given."""
+    amount, units = float(size), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while amount >= 1000 and unit != "TB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:.3g} {unit}"
+
+
+def _for_programs(rows: list[dict[str, Any]], output_format: str) -> bytes:
+    if output_format == "json":
+        return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def _cells(model: ModelInfo) -> tuple[str, ...]:
@@ -68,6 +175,10 @@ def _cells(model: ModelInfo) -> tuple[str, ...]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def _number_or_text(value: object) -> str:
+    return _number(value) if isinstance(value, float) else str(value)
 
 
 def list_models(names: list[str], ask: ListModels, type_of: TypeOf) -> Listing:

@@ -10,6 +10,7 @@ from fennec_cli.errors import FennecError, InputError, ProviderTimeout
 
 MAX_PROMPT = 64 * 1024 * 1024  # bytes; more is a mistake (a device, a loop), not a prompt
 _READ = 1024 * 1024
+ONLY_ROW = "1"  # the id of the row of text input
 
 
 class Row(NamedTuple):
@@ -93,7 +94,7 @@ def single_row(head: list[str], stdin: bytes | None, *, replace: bool) -> Row:
     prompt = compose([*head, text] if text.strip() else head)
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="pipe a text in, or give one as an argument")
-    return Row("1", prompt)
+    return Row(ONLY_ROW, prompt)
 
 
 def rows(records: Iterator[bytes], head: list[str], *, lines: bool, replace: bool) -> Iterator[Row]:

@@ -16,10 +16,12 @@ LAYERS: list[set[str]] = [
     {"output", "prompts", "inputs"},
     {"pipeline"},
     {"registry"},
+    {"ollama_models"},
     {"stages", "transport", "engine", "model_files", "model_sources"},
     {"answer_schema"},
+    {"entra"},
     {"catalogue", "config", "keys", "signals"},
-    {"backoff", "duration", "pricing"},
+    {"backoff", "duration", "pricing", "regions"},
     {"providers"},
     {"dialects"},
     {"hints", "wire"},
@@ -38,6 +40,7 @@ HOMES: dict[str, set[str]] = {
     "ssl": {"transport"},
     "tenacity": {"stages"},
     "xllamacpp": {"engine"},
+    "azure": {"entra"},
     "orjson": {
         "answer_schema",
         "catalogue",
@@ -45,6 +48,7 @@ HOMES: dict[str, set[str]] = {
         "completion",
         "config_report",
         "dialects",
+        "entra",
         "inputs",
         "listing",
         "output",
@@ -55,7 +59,7 @@ HOMES: dict[str, set[str]] = {
     "jsonschema_rs": {"answer_schema"},
     "tomllib": {"config"},
 }
-PURE = {"dialects", "providers", "wire", "aggregate", "chunk", "request", "hints", "backoff", "pricing", "errors"}
+PURE = {"dialects", "providers", "wire", "aggregate", "chunk", "request", "hints", "backoff", "pricing", "regions", "errors"}
 IMPURE_MODULES = {"os", "socket", "subprocess", "threading", "httpx", "select", "sys", "pathlib"}
 
 

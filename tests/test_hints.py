@@ -5,6 +5,7 @@ import pytest
 from fennec_cli.hints import duration_s, retry_after_s
 
 NOW = 1_795_357_800.0  # Sun, 22 Nov 2026 14:30:00 GMT
+INPUT_USED_UP = {"anthropic-ratelimit-input-tokens-remaining": "0"}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,25 @@ NOW = 1_795_357_800.0  # Sun, 22 Nov 2026 14:30:00 GMT
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
         ({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "6m0s"}, None),
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "-1"}, None),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:30:17Z"}, 17.0),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "2026-11-22T15:30:17+01:00"}, 17.0),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:29:00Z"}, 0.0),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:30:17"}, None),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "soon"}, None),
+        ({**INPUT_USED_UP, "anthropic-ratelimit-requests-reset": "2026-11-22T14:30:17Z"}, None),
+        (
+            {
+                **INPUT_USED_UP,
+                "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:30:17Z",
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-22T14:30:40Z",
+            },
+            40.0,
+        ),
+        (
+            {**INPUT_USED_UP, "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:30:17Z", "retry-after": "3"},
+            3.0,
+        ),
     ],
 )
 def test_retry_hint_seconds_ms_date_float(headers: dict[str, str], wait: float | None) -> None:
@@ -35,6 +55,16 @@ def test_retry_hint_clock_skew_1h(skew: float) -> None:
     """A date is taken against the server's own clock, so ours may be wrong."""
     headers = {"retry-after": "Sun, 22 Nov 2026 14:30:30 GMT", "date": "Sun, 22 Nov 2026 14:30:00 GMT"}
     assert retry_after_s(headers, now=NOW + skew) == 30.0
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_a_reset_moment_is_taken_against_the_servers_clock(skew: float) -> None:
+    headers = {
+        **INPUT_USED_UP,
+        "anthropic-ratelimit-input-tokens-reset": "2026-11-22T14:30:17Z",
+        "date": "Sun, 22 Nov 2026 14:30:00 GMT",
+    }
+    assert retry_after_s(headers, now=NOW + skew) == 17.0
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 def complete(ctx: click.Context, /, **given: Any) -> int:
     """Complete the prompt on standard input.
 
-    The prompt is PROMPT, a blank line, and standard input, whichever of them there are.
+    The prompt is the files of -f, PROMPT, and standard input, whichever of them there are, with a blank line between them.
     """
     start = time.monotonic()
     if _asks_for_nothing(given):

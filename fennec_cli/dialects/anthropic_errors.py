@@ -25,6 +25,8 @@ from fennec_cli.errors import (
 )
 from fennec_cli.hints import retry_after_s
 
+REQUEST_ID_HEADER = "request-id"
+
 _BY_CODE: dict[str, type[ProviderError]] = {
     "enforced_spend_limit_reached": QuotaExhausted,
     "contract_spend_limit_reached": QuotaExhausted,
@@ -43,6 +45,16 @@ _BY_TYPE: dict[str, type[ProviderError]] = {
     "api_error": ServerError,
     "timeout_error": ServerError,
     "overloaded_error": Overloaded,
+}
+_BY_STATUS: dict[int, type[ProviderError]] = {  # for types that are not known here
+    401: AuthenticationError,
+    402: QuotaExhausted,
+    403: AuthenticationError,
+    408: ServerError,
+    409: ServerError,
+    429: RateLimitError,
+    503: Overloaded,
+    529: Overloaded,
 }
 _BY_MESSAGE: dict[tuple[str, str], type[ProviderError]] = {  # type and how the message begins
     ("invalid_request_error", "prompt is too long"): ContextLengthError,
@@ -66,7 +78,7 @@ def decode_error(status: int, headers: Headers, body: bytes) -> FennecError:
     """
     envelope = _envelope(body)
     if envelope is None or 300 <= status < 400:
-        return openai_errors.decode_error(status, headers, body)
+        return openai_errors.decode_error(status, headers, body, request_id_header=REQUEST_ID_HEADER)
     return _build(envelope, status, headers)
 
 
@@ -93,7 +105,7 @@ def _build(envelope: dict[str, Any], status: int | None, headers: Headers) -> Pr
         status=status,
         retry_after=retry_after_s(headers, now=time.time()),
         retryable=retryable,
-        request_id=headers.get("request-id") or _text(envelope.get("request_id")),
+        request_id=headers.get(REQUEST_ID_HEADER) or _text(envelope.get("request_id")),
     )
 
 
@@ -107,7 +119,8 @@ def _class(fault: dict[str, Any], message: str, status: int | None) -> type[Prov
     for (of_type, beginning), cls in _BY_MESSAGE.items():
         if kind == of_type and plain.startswith(beginning):
             return cls
-    return _BY_TYPE.get(kind) or openai_errors.class_by_status(status or 500)
+    known = _BY_TYPE.get(kind) or _BY_STATUS.get(status or 500)
+    return known or (ServerError if (status or 500) >= 500 else RequestError)
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

@@ -132,9 +132,7 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
                 raise ProtocolError("the provider ended the answer with finish reason `error`")
             category = content_filter.category(choice.get("content_filter_results"))  # Azure
             metadata = ChunkMetadata(detail=category) if category else None
-            chunks.append(
-                CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), metadata=metadata, index=index)
-            )
+            chunks.append(CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), metadata=metadata, index=index))
     if document.get("usage"):
         cost = document["usage"].get("cost")  # OpenRouter, in USD
         price = None if cost is None else ChunkMetadata(cost_usd=float(cost))

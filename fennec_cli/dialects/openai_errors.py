@@ -74,9 +74,7 @@ _HINTS: dict[type[FennecError], str] = {
 _MESSAGE_LIMIT = 300  # characters of a provider's text that are shown
 
 
-def decode_error(
-    status: int, headers: Headers, body: bytes, *, request_id_header: str = "x-request-id"
-) -> FennecError:
+def decode_error(status: int, headers: Headers, body: bytes, *, request_id_header: str = "x-request-id") -> FennecError:
     """Classify an answer whose HTTP status is not 200. Never raises, whatever the body is."""
     if 300 <= status < 400:
         place = headers.get("location", "another address")

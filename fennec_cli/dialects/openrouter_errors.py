@@ -85,7 +85,7 @@ def typed(fault: dict[str, Any]) -> Typed:
 
 
 def reset_wait_s(headers: Headers, now: float) -> float | None:
-    """Return the seconds until an exhausted platform limit is reset; the header holds a moment in epoch milliseconds."""
+    """Return the seconds until an exhausted platform limit is reset; the header names Unix milliseconds."""
     if headers.get("x-ratelimit-remaining") != "0":
         return None
     reset = headers.get("x-ratelimit-reset", "")

@@ -8,6 +8,10 @@ from fennec_cli.errors import ConfigError
 
 PROVIDERS: dict[str, str] = {
     "openai": "fennec_cli.providers.openai",
+    "anthropic": "fennec_cli.providers.anthropic",
+    "openrouter": "fennec_cli.providers.openrouter",
+    "ollama": "fennec_cli.providers.ollama",
+    "azure": "fennec_cli.providers.azure",
     "local": "fennec_cli.providers.local",
 }
 

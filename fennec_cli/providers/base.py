@@ -75,4 +75,3 @@ def openai_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:
         ]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError("the answer is not a list of models") from error
-

@@ -87,6 +87,10 @@ class HTTPProvider:
     def provider_name(self) -> str:
         return self._endpoint.name
 
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._endpoint
+
     def stream_completion(self, request: CompletionRequest) -> Chunks:
         dialect = self._module.dialect(self._endpoint, request)
         if not dialect.DOCUMENT_URLS:
@@ -121,12 +125,19 @@ class HTTPProvider:
             self._sign(error)
             raise
 
-    def send_streaming(self, call: HTTPCall, framing: Framing) -> Generator[Event, None, None]:
-        """Make a call whose answer is a stream of events, and yield them as they come."""
+    def send_streaming(self, call: HTTPCall, framing: Framing, *, silence_s: float) -> Generator[Event, None, None]:
+        """Make a call whose answer is a stream of events, and yield them as they come.
+
+        It may take as long as it likes, but not be silent for more than `silence_s` seconds.
+        """
         decoder = new_decoder(framing)
+        waits = {"first_event": silence_s, "idle": silence_s, "content": silence_s}
+        patience = Patience(self._limits._replace(**waits, attempt=None))
         try:
-            with self._exchange(call, Patience(self._limits)) as exchange:
+            with self._exchange(call, patience) as exchange:
                 for data in exchange.chunks:
+                    patience.event_seen()
+                    patience.content_seen()
                     yield from decoder.feed(data)
                 yield from decoder.close()
         except ProviderError as error:

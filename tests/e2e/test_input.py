@@ -164,3 +164,17 @@ def test_rows_are_sent_while_the_writer_is_still_busy(fennec: Fennec, serve: Ser
     serve(answer("one"), answer("two"))
     script = f"(echo a; until [ -s {tmp_path}/out ]; do sleep 0.05; done; echo b) | fennec complete --input lines"
     fennec.shell(f"set -o pipefail; {script} | tee {tmp_path}/out").succeeded("one\ntwo\n")
+
+
+def test_the_files_stand_before_the_argument_too(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("ok"))
+    (fennec.home / "a").write_text("AAA")
+    fennec.complete("-f", "a", "Sum up", stdin="BBB").succeeded("ok")
+    assert prompts(peer) == ["AAA\n\nSum up\n\nBBB"]
+
+
+def test_a_prompt_that_cannot_be_read_is_an_event_too(fennec: Fennec) -> None:
+    result = fennec.complete("--ndjson", stdin=" \n")
+    assert result.status == 17
+    (event,) = read_events(result.stdout)
+    assert (event["type"], event["id"], event["class"], event["exit"]) == ("error", "1", "input", 17)

@@ -86,13 +86,16 @@ def test_a_write_that_failed_is_not_written_again() -> None:
 
 def test_every_event_has_version_number_and_time() -> None:
     sink = ListSink()
-    clock = itertools.count().__next__
-    EventWriter(sink, clock=clock).answer(
-        "row", chunks_of(OPENING, CompletionChunk(content="a"), CompletionChunk(finish_reason="stop"))
+    moments = iter([10.0, 11.0, 13.5])
+    text = CompletionChunk(content="a")
+    EventWriter(sink, clock=lambda: next(moments)).answer(
+        "row", chunks_of(OPENING, text, text, PAUSE, CompletionChunk(finish_reason="stop"))
     )
     events = [orjson.loads(line) for data in sink.writes for line in data.splitlines()]
+    # What one network read brought has one time: the clock is read once for it.
     assert [(each["v"], each["id"], each["seq"], each["t"]) for each in events] == [
         (1, "row", 0, 1.0),
-        (1, "row", 1, 2.0),
-        (1, "row", 2, 3.0),
+        (1, "row", 1, 1.0),
+        (1, "row", 2, 1.0),
+        (1, "row", 3, 3.5),
     ]
