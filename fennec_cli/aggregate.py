@@ -119,7 +119,7 @@ class ResponseAggregator:
                 content="".join(choice.content),
                 reasoning="".join(choice.reasoning),
                 tool_calls=tuple(
-                    ToolCall(parts[0], parts[1], "".join(parts[2:])) for _, parts in sorted(choice.tool_calls.items())
+                    ToolCall(parts[0], parts[1], "".join(parts[2:]) or "{}") for _, parts in sorted(choice.tool_calls.items())
                 ),
                 finish_reason=choice.outcome,
             )
@@ -146,6 +146,8 @@ class CallNumbers:
         if call is None or call.key is None:
             return chunk
         known = self._known.setdefault(chunk.index, {})
+        if call.key not in known and call.id is None:
+            return chunk._replace(tool_call=None)  # of something that was never opened: a tool that the server runs
         number = known.setdefault(call.key, len(known))
         return chunk._replace(tool_call=call._replace(index=number, key=None))
 

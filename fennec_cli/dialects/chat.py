@@ -16,7 +16,7 @@ from fennec_cli.chunk import (
 )
 from fennec_cli.dialects import content_filter
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.documents import json_object, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.dialects.openai_errors import error_from_event
 from fennec_cli.errors import ProtocolError, RequestError
@@ -118,12 +118,12 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
                 chunks.append(_opening(document, index))
             reasoning = delta.get("reasoning_content") or delta.get("reasoning")
             if reasoning:
-                chunks.append(CompletionChunk(reasoning=_text(reasoning), index=index))
+                chunks.append(CompletionChunk(reasoning=text_of(reasoning), index=index))
             content = delta.get("content")
             if content:
-                chunks.append(CompletionChunk(content=_text(content), index=index))
+                chunks.append(CompletionChunk(content=text_of(content), index=index))
             elif delta.get("refusal"):
-                chunks.append(CompletionChunk(content=_text(delta["refusal"]), index=index, refusal=True))
+                chunks.append(CompletionChunk(content=text_of(delta["refusal"]), index=index, refusal=True))
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 chunks.append(CompletionChunk(tool_call=_tool_call(call, position), index=index))
         finish = choice.get("finish_reason")
@@ -143,12 +143,6 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
 def _opening(document: dict[str, Any], index: int) -> CompletionChunk:
     metadata = ChunkMetadata(model=document.get("model") or None, response_id=document.get("id") or None)
     return CompletionChunk(role="assistant", metadata=metadata, index=index)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is a {type(value).__name__}")
-    return value
 
 
 def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:

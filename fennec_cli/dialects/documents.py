@@ -18,3 +18,10 @@ def json_object(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ProtocolError(f"the provider sent a JSON {type(document).__name__} where an object belongs")
     return document
+
+
+def text_of(value: Any) -> str:
+    """Return a field that must be text. Raises `TypeError`, which decoders turn into a `ProtocolError`."""
+    if not isinstance(value, str):
+        raise TypeError(f"text is a {type(value).__name__}")
+    return value

@@ -11,7 +11,7 @@ import orjson
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.anthropic_errors import error_from_event
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.documents import json_object, text_of
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling, Tool, ToolCall
 from fennec_cli.wire import Event
@@ -190,25 +190,25 @@ def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:
 
 def _delta(delta: dict[str, Any], key: str) -> list[CompletionChunk]:
     match delta.get("type"):
-        case "text_delta" if text := _text(delta["text"]):
+        case "text_delta" if text := text_of(delta["text"]):
             return [CompletionChunk(content=text)]
-        case "thinking_delta" if text := _text(delta["thinking"]):
+        case "thinking_delta" if text := text_of(delta["thinking"]):
             return [CompletionChunk(reasoning=text)]
-        case "input_json_delta" if text := _text(delta["partial_json"]):
+        case "input_json_delta" if text := text_of(delta["partial_json"]):
             return [CompletionChunk(tool_call=ToolCallDelta(0, arguments=text, key=key))]
     return []
 
 
-def _block(block: dict[str, Any], key: str) -> list[CompletionChunk]:
+def _block(block: dict[str, Any], key: str, no_input: str = "") -> list[CompletionChunk]:
     """A content block, of a whole answer or as it starts in a stream: without its text or its tool's input."""
     match block.get("type"):
-        case "text" if text := _text(block["text"]):
+        case "text" if text := text_of(block["text"]):
             return [CompletionChunk(content=text)]
-        case "thinking" if text := _text(block["thinking"]):
+        case "thinking" if text := text_of(block["thinking"]):
             return [CompletionChunk(reasoning=text)]
         case "tool_use":
-            arguments = orjson.dumps(block["input"]).decode() if block.get("input") else ""
-            call = ToolCallDelta(0, _text(block["id"]), _text(block["name"]), arguments, key=key)
+            arguments = orjson.dumps(block["input"]).decode() if block.get("input") else no_input
+            call = ToolCallDelta(0, text_of(block["id"]), text_of(block["name"]), arguments, key=key)
             return [CompletionChunk(tool_call=call)]
     return []
 
@@ -244,9 +244,7 @@ def _detail(reason: str, details: dict[str, Any]) -> str | None:
 def _whole(message: dict[str, Any]) -> list[CompletionChunk]:
     chunks = [_opening({**message, "usage": None})]
     for position, block in enumerate(message["content"]):
-        if block.get("type") == "tool_use":
-            block = {**block, "input": block.get("input") or {}}
-        chunks += _block(block, str(position))
+        chunks += _block(block, str(position), no_input="{}")
     return [*chunks, *_ending(message, message.get("usage"))]
 
 
@@ -260,9 +258,3 @@ def _usage(usage: dict[str, Any]) -> TokenUsage:
         cached_tokens=cached,
         reasoning_tokens=int((usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0),
     )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is a {type(value).__name__}")
-    return value

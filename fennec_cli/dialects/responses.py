@@ -7,7 +7,7 @@ from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.documents import json_object, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.dialects.openai_errors import error_from_event
 from fennec_cli.errors import ProtocolError, RequestError
@@ -80,15 +80,15 @@ def decode_body(body: bytes) -> list[CompletionChunk]:
 def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:
     match event.get("type"):
         case "response.output_text.delta":
-            return [CompletionChunk(content=_text(event["delta"]))]
+            return [CompletionChunk(content=text_of(event["delta"]))]
         case "response.refusal.delta":
-            return [CompletionChunk(content=_text(event["delta"]), refusal=True)]
+            return [CompletionChunk(content=text_of(event["delta"]), refusal=True)]
         case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-            return [CompletionChunk(reasoning=_text(event["delta"]))]
+            return [CompletionChunk(reasoning=text_of(event["delta"]))]
         case "response.reasoning_summary_part.added" if event.get("summary_index"):
             return [CompletionChunk(reasoning="\n\n")]
         case "response.function_call_arguments.delta":
-            piece = ToolCallDelta(0, arguments=_text(event["delta"]), key=str(event["item_id"]))
+            piece = ToolCallDelta(0, arguments=text_of(event["delta"]), key=str(event["item_id"]))
             return [CompletionChunk(tool_call=piece)]
         case "response.output_item.added" if event["item"].get("type") == "function_call":
             return [CompletionChunk(tool_call=_tool_call(event["item"]))]
@@ -110,7 +110,7 @@ def _whole(response: dict[str, Any]) -> list[CompletionChunk]:
                     refusal = part.get("type") == "refusal"
                     text = part.get("refusal" if refusal else "text")
                     if text:
-                        chunks.append(CompletionChunk(content=_text(text), refusal=refusal))
+                        chunks.append(CompletionChunk(content=text_of(text), refusal=refusal))
             case "reasoning":
                 text = "\n\n".join(part["text"] for part in item.get("summary") or ())
                 if text:
@@ -183,9 +183,3 @@ def _part(attachment: Attachment) -> dict[str, Any]:
     if attachment.url is not None:
         return {"type": "input_file", "file_url": attachment.url}
     return {"type": "input_file", "filename": attachment.name, "file_data": attachment.address()}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is a {type(value).__name__}")
-    return value

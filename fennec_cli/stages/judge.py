@@ -19,7 +19,7 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
                 if chunk.finish_reason is not None or chunk.usage is not None or chunk.refusal:
                     fold.add_chunk(chunk)
                 yield chunk
-        fault = verdict("length" if _hidden_length(fold, request) else fold.finish_reason)
+        fault = verdict("length" if _hidden_length(fold, request) else fold.finish_reason, fold.metadata.detail)
         allowed = (allow_truncated and isinstance(fault, Truncated)) or (
             allow_filtered and isinstance(fault, ContentFiltered)
         )
@@ -37,14 +37,16 @@ def _hidden_length(fold: ResponseAggregator, request: CompletionRequest) -> bool
     return fold.finish_reason == "stop" and fold.usage.output_tokens >= limit
 
 
-def verdict(finish_reason: FinishReason | None) -> FennecError | None:
-    """Return what is wrong with an answer that ended for this reason, or None."""
+def verdict(finish_reason: FinishReason | None, detail: str | None = None) -> FennecError | None:
+    """Return what is wrong with an answer that ended for this reason, or None; `detail` is the provider's word on it."""
+    said = f" ({detail})" if detail else ""
     if finish_reason == "length":
         return Truncated(
-            "the answer was cut off at the token limit", hint="raise --max-tokens or accept it with --allow-truncated"
+            f"the answer was cut off at the token limit{said}",
+            hint="raise --max-tokens or accept it with --allow-truncated",
         )
     if finish_reason == "content_filter":
         return ContentFiltered(
-            "the provider's content filter stopped the answer", hint="accept it with --allow-filtered"
+            f"the provider's content filter stopped the answer{said}", hint="accept it with --allow-filtered"
         )
     return None
