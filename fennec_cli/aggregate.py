@@ -118,9 +118,7 @@ class ResponseAggregator:
             Choice(
                 content="".join(choice.content),
                 reasoning="".join(choice.reasoning),
-                tool_calls=tuple(
-                    ToolCall(parts[0], parts[1], "".join(parts[2:]) or "{}") for _, parts in sorted(choice.tool_calls.items())
-                ),
+                tool_calls=tuple(_call(parts) for _, parts in sorted(choice.tool_calls.items())),
                 finish_reason=choice.outcome,
             )
             for _, choice in sorted(self._choices.items())
@@ -132,6 +130,12 @@ class ResponseAggregator:
             return self._choices[index]
         except KeyError:
             return self._choices.setdefault(index, _Open())
+
+
+def _call(parts: list[str]) -> ToolCall:
+    """Join a call's fragments; a tool without arguments may come with none at all."""
+    call_id, name, *arguments = parts
+    return ToolCall(call_id, name, "".join(arguments) or "{}")
 
 
 class CallNumbers:

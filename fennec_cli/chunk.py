@@ -77,7 +77,6 @@ class ChunkMetadata(NamedTuple):
     cost_usd: float | None = None
     detail: str | None = None  # more about the finish reason, in the provider's words
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
-    detail: str | None = None  # what was filtered or refused, where the provider says it
 
 
 class CompletionChunk(NamedTuple):

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-
 from fennec_cli.chunk import TokenUsage
 
 

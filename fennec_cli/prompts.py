@@ -1,10 +1,10 @@
 """Prompts from arguments, files and standard input: bytes to checked text, whole or row by row."""
 
 import os
-from typing import NamedTuple
 import select
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from fennec_cli.errors import FennecError, InputError, ProviderTimeout
 

@@ -38,7 +38,7 @@ def _hidden_length(fold: ResponseAggregator, request: CompletionRequest) -> bool
 
 
 def verdict(finish_reason: FinishReason | None, detail: str | None = None) -> FennecError | None:
-    """Return what is wrong with an answer that ended for this reason, or None; `detail` is the provider's word on it."""
+    """Return what is wrong with an answer that ended so, or None; `detail` is the provider's word on it."""
     said = f" ({detail})" if detail else ""
     if finish_reason == "length":
         return Truncated(

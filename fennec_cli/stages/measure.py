@@ -29,7 +29,7 @@ def measure(
                         first = clock() - start
                 elif chunk.usage is not None:
                     usage = chunk.usage if usage is None else usage.merged(chunk.usage)
-                    reported_cost = reported_cost or (chunk.metadata is not None and chunk.metadata.cost_usd is not None)
+                    reported_cost |= chunk.metadata is not None and chunk.metadata.cost_usd is not None
                 elif chunk.tool_call is not None and first is None:
                     first = clock() - start
                 yield chunk

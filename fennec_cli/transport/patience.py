@@ -4,8 +4,8 @@ Idle clocks run only while we wait on the socket: a reader that takes its time d
 """
 
 import time
-from typing import NamedTuple
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fennec_cli.errors import ProviderTimeout
 

@@ -2,25 +2,22 @@
 
 from collections.abc import Iterator
 
-from fennec_cli.aggregate import CompletionResponse
-from fennec_cli.chunk import PAUSE, CompletionChunk
+from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.dialects.base import Dialect
 from fennec_cli.errors import ProviderError
 from fennec_cli.transport import _stream
 from fennec_cli.transport.patience import Limits, Patience
-from tests.cases import folded
 
 
 def received(dialect: Dialect, pieces: Iterator[bytes]) -> tuple[CompletionResponse, ProviderError | None]:
     """What arrives of a stream that ends tidily after `pieces`, and the error that says that it is not whole."""
-    chunks: list[CompletionChunk] = []
+    fold = ResponseAggregator()
     try:
         for chunk in _stream(pieces, dialect, Patience(Limits(), None)):
-            if chunk is not PAUSE:
-                chunks.append(chunk)
+            fold.add_chunk(chunk)
     except ProviderError as error:
-        return folded(chunks), error
-    return folded(chunks), None
+        return fold.finalize(), error
+    return fold.finalize(), None
 
 
 def check_every_cut(dialect: Dialect, body: bytes) -> None:

@@ -349,7 +349,7 @@ def test_the_list_has_deployments_first_and_says_what_could_be_deployed() -> Non
         ("luna", "deployment", None),
         ("luna-se", "deployment", None),
         ("gpt-6-luna-2026-09-22", "available to deploy", "2027-09-22"),
-        ("text-embedding-3-small", "available to deploy", "2027-09-02"),
+        ("text-embedding-3-small", "available to deploy", "2027-09-01"),
     ]
     assert azure.models_cursor(b"{}") is None
 
@@ -361,8 +361,16 @@ def test_the_list_is_asked_for_in_each_generations_place() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[]", b'{"data":7}', b'{"data":[{}]}', b'{"data":[7]}']
-    + [b'{"data":[{"id":"m","deprecation":{"inference":1e300}}]}', b'{"data":[{"id":"m","deprecation":7}]}'],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"data":7}',
+        b'{"data":[{}]}',
+        b'{"data":[7]}',
+        b'{"data":[{"id":"m","deprecation":7}]}',
+        b'{"data":[{"id":"m","deprecation":{"inference":1e300}}]}',
+    ],
 )
 def test_what_is_not_a_list_of_models_is_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):

@@ -183,7 +183,10 @@ def test_every_cut_of_a_stream_is_an_error_or_the_whole_answer(name: str) -> Non
 
 @pytest.mark.parametrize(
     ("name", "cause"),
-    [("openrouter-midstream-error.sse", "RateLimitError"), ("openrouter-midstream-error-string-code.sse", "ServerError")],
+    [
+        ("openrouter-midstream-error.sse", "RateLimitError"),
+        ("openrouter-midstream-error-string-code.sse", "ServerError"),
+    ],
 )
 def test_an_error_inside_the_stream_is_raised_with_its_class(name: str, cause: str) -> None:
     with pytest.raises(ProviderError) as caught:
