@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from fennec_cli import inputs, prompts, signals
+from fennec_cli.assembly import Overrides
 from fennec_cli.batch import Tally, run_one, run_rows
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
 from fennec_cli.config import Config, ProviderConfig
@@ -18,7 +19,7 @@ from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
 from fennec_cli.prompts import ONLY_ROW, Row
-from fennec_cli.registry import Overrides, ProviderRegistry, Target
+from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
 from fennec_cli.stages import Stage
 

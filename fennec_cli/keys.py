@@ -96,6 +96,7 @@ def _checked(text: str, place: str) -> Secret:
     key = text.strip()
     if not key:
         raise AuthenticationError(f"the key in {place} is empty")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    bare = key.removeprefix("Bearer ")
+    if not bare.isascii() or not bare.isprintable() or " " in bare:
         raise AuthenticationError(f"the key in {place} has characters that no key has", hint="store it again")
     return Secret(key)

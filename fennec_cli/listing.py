@@ -126,7 +126,7 @@ def rendered_facts(facts: ModelFacts, output_format: str) -> bytes:
         return orjson.dumps({**row, "details": dict(facts.details)}, option=option)
     row["capabilities"] = " ".join(facts.model.capabilities)
     known = {name: value for name, value in {**row, **facts.details}.items() if value not in (None, "")}
-    return table([("FIELD", "VALUE"), *((name, _number_or_text(value)) for name, value in known.items())]).encode()
+    return table([("FIELD", "VALUE"), *((name, _shown(value)) for name, value in known.items())]).encode()
 
 
 def rendered_running(models: list[RunningModel], output_format: str) -> bytes:
@@ -177,8 +177,10 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
-def _number_or_text(value: object) -> str:
-    return _number(value) if isinstance(value, float) else str(value)
+def _shown(value: object) -> str:
+    """A value for people; a provider's text must not drive the terminal."""
+    text = _number(value) if isinstance(value, float) else str(value)
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def list_models(names: list[str], ask: ListModels, type_of: TypeOf) -> Listing:

@@ -16,6 +16,7 @@ LAYERS: list[set[str]] = [
     {"output", "prompts", "inputs"},
     {"pipeline"},
     {"registry"},
+    {"assembly", "regional"},
     {"ollama_models"},
     {"stages", "transport", "engine", "model_files", "model_sources"},
     {"answer_schema"},
@@ -59,7 +60,7 @@ HOMES: dict[str, set[str]] = {
     "jsonschema_rs": {"answer_schema"},
     "tomllib": {"config"},
 }
-PURE = {"dialects", "providers", "wire", "aggregate", "chunk", "request", "hints", "backoff", "pricing", "regions", "errors"}
+PURE = {"aggregate", "backoff", "chunk", "dialects", "errors", "hints", "pricing", "providers", "regions", "request", "wire"}
 IMPURE_MODULES = {"os", "socket", "subprocess", "threading", "httpx", "select", "sys", "pathlib"}
 
 

@@ -4,7 +4,8 @@ import orjson
 
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import FennecError, NetworkError
-from fennec_cli.listing import list_models, rendered
+from fennec_cli.listing import list_models, rendered, rendered_facts, size_text
+from fennec_cli.providers.ollama import ModelFacts
 
 MODELS = {
     "openai": [ModelInfo("gpt-6-luna", "openai"), ModelInfo("a-first", "openai")],
@@ -57,3 +58,16 @@ def test_the_table_is_aligned() -> None:
 def test_no_provider_gives_an_empty_list() -> None:
     assert list_models([], ask, lambda name: name).models == ()
     assert rendered((), "ndjson") == b""
+
+
+def test_one_model_shows_what_is_known_and_no_control_characters() -> None:
+    facts = ModelFacts(ModelInfo("tiny", "box", context_window=4096), {"license": "\x1b[2Jfree"})
+    text = rendered_facts(facts, "table").decode()
+    assert "context_window  4096" in text
+    assert "max_output" not in text
+    assert "\x1b" not in text
+
+
+def test_sizes_are_said_in_three_digits() -> None:
+    sizes = [0, 999, 1000, 2_500_300, 4_661_211_678, 7_000_000_000_000_000]
+    assert [size_text(size) for size in sizes] == ["0 B", "999 B", "1 kB", "2.5 MB", "4.66 GB", "7e+03 TB"]

@@ -6,9 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from fennec_cli.assembly import Overrides
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.errors import AuthenticationError, ConfigError
-from fennec_cli.registry import Overrides, ProviderRegistry
+from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 
 KEY = {"OPENAI_API_KEY": "sk-test"}

@@ -101,7 +101,7 @@ def _list_defaults(ctx: click.Context) -> dict[str, Any]:
 def pull(ctx: click.Context, /, model: str, source: str | None, quiet: bool) -> int:
     """Fetch a model: an Ollama server fetches its own, a local one is checked and installed.
 
-    A pull that was interrupted goes on where it stopped when it is started again.
+    Ollama goes on where an interrupted pull stopped.
     """
     from fennec_cli.model_files import ModelManager
 
@@ -207,7 +207,10 @@ class _Bar:
         if phase != self._phase:
             self._begin(phase, total)
         if self._bar is not None:
+            from fennec_cli.listing import size_text
+
             self._bar.length = total  # it grows with each part that becomes known
+            self._bar.label = f"{LABELS[phase]} {size_text(done)} of {size_text(total)}"
             self._bar.update(done - self._bar.pos)
 
     def _begin(self, phase: str, total: int) -> None:

@@ -129,19 +129,19 @@ def _decoded(document: dict[str, Any]) -> list[CompletionChunk]:
         if message.get("content"):
             chunks.append(CompletionChunk(content=_text(message["content"])))
         for position, call in enumerate(message.get("tool_calls") or ()):
-            # Calls come whole, several in a line or one a line; servers without ids number them all 0.
-            key = call.get("id") or f"{document.get('created_at')}/{position}"
-            chunks.append(CompletionChunk(tool_call=_tool_call(call, key)))
+            # Calls come whole, several in a line or one a line; servers that give no ids number them all 0.
+            call_id = call.get("id") or f"{document.get('created_at')}/{position}"
+            chunks.append(CompletionChunk(tool_call=_tool_call(call, call_id)))
     if document.get("done"):
         chunks += _ending(document)
     return chunks
 
 
-def _tool_call(call: dict[str, Any], key: str) -> ToolCallDelta:
+def _tool_call(call: dict[str, Any], call_id: str) -> ToolCallDelta:
     function = call["function"]
     arguments = function.get("arguments") or {}
     text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-    return ToolCallDelta(0, call.get("id"), _text(function["name"]), text, key)
+    return ToolCallDelta(0, call_id, _text(function["name"]), text, key=call_id)
 
 
 def _ending(document: dict[str, Any]) -> list[CompletionChunk]:

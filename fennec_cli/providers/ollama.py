@@ -33,8 +33,28 @@ _ABILITIES = {"tools": "tools", "thinking": "reasoning", "vision": "images", "em
 _SETTINGS = {"num_ctx": "num_ctx", "gpu_layers": "num_gpu"}  # ours -> Ollama's
 # Model options that are known by their bare name with -O; the server ignores them at the top of the body.
 _OPTIONS = frozenset(
-    "draft_num_predict frequency_penalty main_gpu min_p num_batch num_ctx num_gpu num_keep num_predict num_thread"
-    " presence_penalty repeat_last_n repeat_penalty seed stop temperature top_k top_p typical_p use_mmap".split()
+    [
+        "draft_num_predict",
+        "frequency_penalty",
+        "main_gpu",
+        "min_p",
+        "num_batch",
+        "num_ctx",
+        "num_gpu",
+        "num_keep",
+        "num_predict",
+        "num_thread",
+        "presence_penalty",
+        "repeat_last_n",
+        "repeat_penalty",
+        "seed",
+        "stop",
+        "temperature",
+        "top_k",
+        "top_p",
+        "typical_p",
+        "use_mmap",
+    ]
 )
 
 
@@ -108,10 +128,10 @@ def base_url_from_host(text: str) -> str:
 
 
 def _host_and_port(netloc: str) -> tuple[str, str]:
-    """Split at the last colon that does not belong to an IPv6 address."""
-    host, _, port = netloc.rpartition(":")
-    if not host or _is_address(netloc.strip("[]")):  # `host`, `:port`, or an address alone
-        host, port = ("", netloc[1:]) if netloc.startswith(":") and netloc[1:].isdigit() else (netloc, "")
+    """Split at the last colon, unless it belongs to an IPv6 address that stands alone."""
+    host, port = netloc, ""
+    if ":" in netloc and not _is_address(netloc.strip("[]")):
+        host, _, port = netloc.rpartition(":")
     host = host.strip("[]")
     if not host:
         return "127.0.0.1", port

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
 from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCall, ModelInfo, ProviderModule
-from fennec_cli.errors import FennecError, NetworkError, ProtocolError, ProviderError
+from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, ProtocolError, ProviderError
 from fennec_cli.request import Attachment, CompletionRequest
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.wire import Decoder, Event
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
+Renew = Callable[[str, AuthenticationError], bool]  # refused key, why -> whether the source has another one now
 MAX_PAGES = 100
 MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
@@ -69,6 +70,7 @@ class HTTPProvider:
         connect: "Callable[[], HTTPClient]",
         *,
         key: KeySource = lambda: None,
+        renew: Renew = lambda _refused, _error: False,
         limits: Limits = Limits(),
         fetch: Callable[[str, float | None], bytes] = fetch_document,
         trace: Callable[[str], None] = lambda _line: None,
@@ -77,6 +79,7 @@ class HTTPProvider:
         self._endpoint = endpoint
         self._connect = connect
         self._key = key
+        self._renew = renew
         self._limits = limits
         self._fetch = fetch
         self._trace = trace
@@ -148,7 +151,7 @@ class HTTPProvider:
         """Say whose error it is; some providers repeat the key in their message."""
         error.provider = error.provider or self.provider_name
         if self._sent_key:
-            error.message = error.message.replace(self._sent_key, "***")
+            error.message = error.message.replace(self._sent_key.removeprefix("Bearer "), "***")
 
     def preview(self, request: CompletionRequest) -> HTTPCall:
         """Return the call as it would be sent, the place of the key marked but without it."""
@@ -180,9 +183,14 @@ class HTTPProvider:
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
         if self._client is None:
             self._client = self._connect()
-        key = self._sent_key = self._key()
-        secret = self._module.authorization(key) if key else {}
-        return _Checked(self._client, call, secret, patience, self._module, self._trace)
+        return _Checked(self._client, call, self._secret_headers, patience, self._module, self._trace, self._renewed)
+
+    def _secret_headers(self) -> Headers:
+        self._sent_key = self._key()
+        return self._module.authorization(self._sent_key) if self._sent_key else {}
+
+    def _renewed(self, error: AuthenticationError) -> bool:
+        return self._sent_key is not None and self._renew(self._sent_key, error)
 
     def _opening(self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange") -> CompletionChunk:
         return CompletionChunk(
@@ -190,30 +198,46 @@ class HTTPProvider:
                 provider=self.provider_name,
                 model=request.model,
                 fingerprint=call.fingerprint,
-                request_id=exchange.headers.get("x-request-id"),
+                request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
             )
         )
 
 
 class _Checked:
-    """An exchange whose status is 200; any other is raised as the error that the provider's table says."""
+    """An exchange whose status is 200; any other is raised as the error that the provider's table says.
+
+    A refused credential is replaced once, if its source has another one now.
+    """
 
     def __init__(
         self,
         client: "HTTPClient",
         call: HTTPCall,
-        secret: Headers,
+        secret_headers: Callable[[], Headers],
         patience: Patience,
         module: ProviderModule,
         trace: Callable[[str], None],
+        renewed: Callable[[AuthenticationError], bool],
     ) -> None:
-        self._manager = client.exchange(call, secret, patience)
-        self._call, self._module, self._trace = call, module, trace
+        self._client, self._call, self._secret_headers = client, call, secret_headers
+        self._patience, self._module, self._trace, self._renewed = patience, module, trace, renewed
 
     def __enter__(self) -> "Exchange":
+        try:
+            return self._begin()
+        except AuthenticationError as error:
+            if not self._renewed(error):
+                raise
+        return self._begin()
+
+    def __exit__(self, *details: object) -> bool | None:
+        return self._manager.__exit__(*details)  # type: ignore[arg-type]
+
+    def _begin(self) -> "Exchange":
         from fennec_cli.transport.client import MAX_ERROR_BODY
 
         self._trace(f"> {self._call.method} {self._call.url} ({len(self._call.body)} bytes)")
+        self._manager = self._client.exchange(self._call, self._secret_headers(), self._patience)
         exchange = self._manager.__enter__()
         self._trace(f"< {exchange.status} {exchange.headers.get('content-type', '')}")
         if exchange.status == 200:
@@ -225,9 +249,6 @@ class _Checked:
         finally:
             self._manager.__exit__(None, None, None)
         raise self._module.decode_error(exchange.status, exchange.headers, body)
-
-    def __exit__(self, *details: object) -> bool | None:
-        return self._manager.__exit__(*details)  # type: ignore[arg-type]
 
 
 def _answer(exchange: "Exchange", dialect: Dialect, patience: Patience, *, streamed: bool) -> Chunks:

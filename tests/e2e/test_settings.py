@@ -15,6 +15,7 @@ def configure(fennec: Fennec, text: str) -> None:
     place = fennec.home / ".config" / "fennec"
     place.mkdir(parents=True, exist_ok=True)
     (place / "config.toml").write_text(text)
+    (place / "config.toml").chmod(0o600)
 
 
 def body(fennec: Fennec, *arguments: str, **environment: str) -> dict[str, object]:

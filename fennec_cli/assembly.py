@@ -1,0 +1,268 @@
+"""One provider's settings to a working provider: where it is, which key it gets, how long it may take."""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+from fennec_cli.config import ProviderConfig, check_base_url, expand
+from fennec_cli.dialects.base import Endpoint, ProviderModule
+from fennec_cli.errors import AuthenticationError, ConfigError
+from fennec_cli.keys import find_key, has_key
+from fennec_cli.providers import provider_module
+from fennec_cli.request import Sampling
+from fennec_cli.transport import HTTPProvider
+from fennec_cli.transport.patience import Limits
+
+if TYPE_CHECKING:
+    from fennec_cli.engine import Engine
+    from fennec_cli.entra import TokenSource
+    from fennec_cli.regions import Region
+    from fennec_cli.transport.client import HTTPClient
+
+Say = Callable[[int, str], None]  # verbosity, text
+
+
+class Overrides(NamedTuple):
+    """What the command line says about every provider; None leaves it to the configuration. Seconds."""
+
+    timeout: float | None = None
+    connect_timeout: float | None = None
+    first_token_timeout: float | None = None
+    idle_timeout: float | None = None
+    api_key_file: str | None = None
+
+
+class Assembly:
+    """Builds the provider of one `[provider.NAME]` table for one model. Opens nothing."""
+
+    def __init__(
+        self,
+        settings: ProviderConfig,
+        model: str | None,
+        *,
+        overrides: Overrides = Overrides(),
+        environ: Mapping[str, str] = os.environ,
+        say: Say = lambda _level, _text: None,
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._overrides = overrides
+        self._environ = environ
+        self._say = say
+        self._module = provider_module(settings.type, name=settings.name)
+        self._tokens: TokenSource | None = None
+
+    def provider(self) -> HTTPProvider:
+        """Return the provider at its one address."""
+        return self._at(self.endpoint())
+
+    def regional(self) -> "list[tuple[Region, HTTPProvider]]":
+        """Return the provider in each allowed region, in order. Raises `Blocked` when none is allowed."""
+        from fennec_cli.regions import located, regions_in_order
+
+        endpoint = self.endpoint()
+        model = self.default_model()
+        found = regions_in_order(endpoint.extra, endpoint.base_url)
+        return [(region, self._at(located(endpoint, region, model))) for region in found]
+
+    def local(self, start: "Callable[[], Engine]") -> HTTPProvider:
+        """Return the embedded engine as a provider; `start` loads the model on first use."""
+        engines: list[Engine] = []
+
+        def connect() -> "HTTPClient":
+            from fennec_cli.transport.client import HTTPClient
+            from fennec_cli.transport.tls import plain_context
+
+            engines.append(start())
+            return HTTPClient(plain_context(), uds=str(engines[0].socket_path))
+
+        return HTTPProvider(
+            self._module,
+            self.endpoint(),
+            connect,
+            key=lambda: engines[0].token if engines else None,
+            limits=self._limits(),
+            trace=lambda line: self._say(3, line),
+        )
+
+    def default_model(self) -> str | None:
+        """The configured model, else the provider's own default, if it has one."""
+        if self._settings.model is None and self._settings.type == "azure":
+            from fennec_cli.providers.azure import default_model
+
+            return default_model(self._settings.extra)
+        return self._settings.model or self._module.DEFAULT_MODEL
+
+    def endpoint(self) -> Endpoint:
+        """Where the provider is, and what its settings add to every request. Raises `ConfigError`."""
+        settings, where = self._settings, f"provider.{self._settings.name}"
+        headers: dict[str, str] = {}
+        if settings.name == settings.type:
+            for variable, header in self._module.HEADER_VARIABLES.items():
+                if self._environ.get(variable):
+                    headers[header] = self._environ[variable]
+        for header, value in settings.headers.items():
+            headers[header.lower()] = expand(value, self._environ, f"{where}.headers.{header}")
+        base_url = expand(settings.base_url, self._environ, f"{where}.base_url") if settings.base_url else self._found()
+        if settings.type != "local":
+            check_base_url(base_url, allow_insecure_http=settings.allow_insecure_http)
+        return Endpoint(
+            name=settings.name,
+            base_url=base_url,
+            api=settings.api,
+            headers=headers,
+            defaults=self._defaults(),
+            extra=self._extra(),
+        )
+
+    def _found(self) -> str:
+        """The address where the configuration names none: the environment's, else the provider's own."""
+        if self._settings.type == "azure":
+            from fennec_cli.providers.azure import base_url
+
+            return base_url(self._settings.extra, self._environ)
+        given = ""
+        if self._settings.name == self._settings.type:
+            given = self._environ.get(self._module.BASE_URL_VARIABLE or "", "")
+        if given and self._settings.type == "ollama":
+            from fennec_cli.providers.ollama import base_url_from_host
+
+            return base_url_from_host(given)
+        return given or self._module.DEFAULT_BASE_URL
+
+    def _extra(self) -> Mapping[str, object]:
+        extra = self._settings.extra
+        if self._settings.type == "azure":
+            from fennec_cli.providers.azure import settled
+
+            return settled(extra, self._environ, self.default_model())
+        if self._settings.type == "openrouter" and "models" in extra.get("routing", {}):
+            routing = {key: value for key, value in extra["routing"].items() if key != "models"}
+            return {**extra, "routing": routing, "fallback_models": extra["routing"]["models"]}
+        return extra
+
+    def _at(self, endpoint: Endpoint) -> HTTPProvider:
+        settings = self._settings
+
+        def connect() -> "HTTPClient":
+            from fennec_cli.transport.client import HTTPClient
+            from fennec_cli.transport.tls import plain_context, tls_context
+
+            if endpoint.base_url.startswith("http://"):
+                return HTTPClient(plain_context())
+            return HTTPClient(
+                tls_context(ca_bundle=settings.ca_bundle, tls_min=settings.tls_min, environ=self._environ)
+            )
+
+        return HTTPProvider(
+            self._module,
+            endpoint,
+            connect,
+            key=lambda: self._key(endpoint.base_url),
+            renew=self._renew,
+            limits=self._limits(),
+            trace=lambda line: self._say(3, line),
+        )
+
+    def _limits(self) -> Limits:
+        given, settings, default = self._overrides, self._settings, self._module_limits()
+        return Limits(
+            connect=_first(given.connect_timeout, settings.connect_timeout, default.connect),
+            first_event=_first(given.first_token_timeout, settings.first_token_timeout, default.first_event),
+            idle=_first(given.idle_timeout, settings.idle_timeout, default.idle),
+            attempt=given.timeout if given.timeout is not None else settings.timeout,
+        )
+
+    def _module_limits(self) -> Limits:
+        """Ollama loads models from disk before it answers."""
+        return Limits(first_event=600.0) if self._settings.type == "ollama" else Limits()
+
+    def _defaults(self) -> Sampling:
+        """Sampling from the configuration, without what the model is known to refuse."""
+        settings = self._settings
+        defaults = Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            seed=settings.seed,
+            stop=settings.stop,
+            reasoning_effort=settings.reasoning_effort,
+        )
+        if self._model is None or (defaults.temperature is None and defaults.top_p is None):
+            return defaults
+        from fennec_cli.catalogue import lookup, refuses_sampling
+
+        known = lookup(settings.type, self._model)
+        if known is None or not refuses_sampling(known, defaults.reasoning_effort):
+            return defaults
+        self._say(1, f"{settings.name}/{self._model} refuses sampling options: temperature and top_p are left out")
+        return defaults._replace(temperature=None, top_p=None)
+
+    def _key(self, base_url: str) -> str | None:
+        """Return the key or token, or None where none is needed (a compatible server on this machine, Ollama)."""
+        settings, environ = self._settings, self._environ
+        if base_url.startswith("http://") and not is_loopback(base_url) and not settings.send_key_insecure:
+            return None
+        if settings.extra.get("token_command"):
+            return self._token_source(base_url).token()
+        configured = configured_key(settings, environ)
+        variables = own_variables(self._module, settings)
+        named = self._overrides.api_key_file is not None or configured or has_key(settings.name, variables, environ)
+        if not named:
+            if is_loopback(base_url) or settings.type == "ollama":
+                return None
+            if settings.type == "azure" and find_spec("azure") and find_spec("azure.identity"):
+                return self._token_source(base_url).token()
+        return find_key(
+            settings.name,
+            variables,
+            environ=environ,
+            key_file=self._overrides.api_key_file,
+            configured=configured,
+        ).reveal()
+
+    def _token_source(self, base_url: str) -> "TokenSource":
+        if self._tokens is None:
+            from fennec_cli.entra import token_source
+            from fennec_cli.providers.azure import cloud
+
+            place = cloud(base_url)
+            self._tokens = token_source(
+                self._settings.extra.get("token_command"),
+                authority=place.authority,
+                scopes=place.scopes,
+                environ=self._environ,
+            )
+        return self._tokens
+
+    def _renew(self, refused: str, error: AuthenticationError) -> bool:
+        """Whether a refused credential may be another one at the next try: tokens are fetched anew."""
+        if self._tokens is None or error.status != 401:
+            return False
+        self._tokens.invalidate(refused, error.message)
+        return True
+
+
+def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str, ...]:
+    """The provider's well-known variables, unless the configuration gave its type to another service."""
+    return module.KEY_VARIABLES if settings.name == settings.type else ()
+
+
+def configured_key(settings: ProviderConfig, environ: Mapping[str, str]) -> str | None:
+    """The configuration's `api_key`; a variable in it that is not set only means: no key here, look further."""
+    if settings.api_key is None:
+        return None
+    try:
+        return expand(settings.api_key, environ, f"provider.{settings.name}.api_key")
+    except ConfigError:
+        return None
+
+
+def is_loopback(base_url: str) -> bool:
+    host = base_url.split("://", 1)[-1].split("/", 1)[0]
+    return host.startswith(("127.", "localhost", "[::1]"))
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)

@@ -1,0 +1,56 @@
+"""A provider in several regions: the next one answers where one fails before its first visible chunk."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from fennec_cli.dialects.base import HTTPCall, ModelInfo
+from fennec_cli.errors import ProviderError
+from fennec_cli.regions import Region, moves_on
+from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks
+from fennec_cli.stages.retry import primed
+from fennec_cli.transport import HTTPProvider
+
+
+class RegionalProvider:
+    """The same deployment behind several endpoints, in order of fallback. A `StreamingProvider`."""
+
+    supports_streaming = True
+
+    def __init__(self, places: list[tuple[Region, HTTPProvider]], *, say: Callable[[int, str], None]) -> None:
+        self._places = places
+        self._say = say
+
+    @property
+    def provider_name(self) -> str:
+        return self._first.provider_name
+
+    def stream_completion(self, request: CompletionRequest) -> Chunks:
+        for (region, provider), (following, _) in pairwise(self._places):
+            try:
+                chunks = primed(provider.stream_completion(request))
+            except ProviderError as error:
+                if not moves_on(error):
+                    raise
+                self._say(1, f"{error.line()}: region {region.name} failed, going on with {following.name}")
+            else:
+                yield from chunks
+                return
+        yield from self._places[-1][1].stream_completion(request)
+
+    def get_models(self) -> list[ModelInfo]:
+        return self._first.get_models()
+
+    def send(self, call: HTTPCall) -> bytes:
+        return self._first.send(call)
+
+    def preview(self, request: CompletionRequest) -> HTTPCall:
+        return self._first.preview(request)
+
+    def close(self) -> None:
+        for _, provider in self._places:
+            provider.close()
+
+    @property
+    def _first(self) -> HTTPProvider:
+        return self._places[0][1]
