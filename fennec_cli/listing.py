@@ -11,12 +11,13 @@ import orjson
 from fennec_cli.catalogue import catalogue_date, lookup
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
-from fennec_cli.errors import FennecError, ModelUnavailable, UsageError
+from fennec_cli.errors import ConfigError, FennecError, ModelUnavailable, UsageError
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
 from fennec_cli.providers.ollama import ModelFacts, RunningModel
 from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.transport import HTTPProvider
 
 ListModels = Callable[[str], list[ModelInfo]]
 TypeOf = Callable[[str], str]
@@ -87,7 +88,7 @@ def _facts(registry: ProviderRegistry, target: Target, kind: str) -> ModelFacts:
     if kind == "ollama":
         from fennec_cli.ollama_models import show
 
-        return show(registry.get_provider(target.provider), target.model)
+        return show(ollama_server(registry, target.provider), target.model)
     for model in registry.list_models(target.provider):
         if model.id == target.model:
             return ModelFacts(model, {})
@@ -107,7 +108,15 @@ def _ollamas(registry: ProviderRegistry, provider: str | None) -> list[str]:
 def _running(registry: ProviderRegistry, name: str) -> list[RunningModel]:
     from fennec_cli.ollama_models import running
 
-    return running(registry.get_provider(name))
+    return running(ollama_server(registry, name))
+
+
+def ollama_server(registry: ProviderRegistry, name: str) -> HTTPProvider:
+    """Return the one server behind a provider of type ollama. Raises `ConfigError` if it was given regions."""
+    provider = registry.get_provider(name)
+    if not isinstance(provider, HTTPProvider):
+        raise ConfigError(f"{name} has regions, but Ollama is one server", hint="name each server as its own provider")
+    return provider
 
 
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:

@@ -73,6 +73,13 @@ class ProviderRegistry:
             self._providers[key] = self._build(name, model)
         return self._providers[key]
 
+    def direct(self, name: str) -> HTTPProvider:
+        """Return the provider at its one address, for calls that are no completions."""
+        provider = self.get_provider(name)
+        if isinstance(provider, RegionalProvider):
+            raise ConfigError(f"{name} has several regions, and models are managed at one address")
+        return provider
+
     def names(self) -> list[str]:
         """Names of the providers that the configuration, a key or an installed engine makes usable."""
         known = dict.fromkeys((*PROVIDERS, *self._config.providers))
@@ -169,9 +176,8 @@ class ProviderRegistry:
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
         if settings.type == "local":
-            return assembly.local(
-                lambda wanted: self._start_engine(settings, wanted), model or self._default_model(name)
-            )
+            wanted = model or self._default_model(name)
+            return assembly.local(lambda: self._start_engine(settings, wanted))
         if settings.extra.get("regions") or settings.extra.get("allowed_regions") is not None:
             return RegionalProvider(assembly.regional(), say=self._say)
         return assembly.provider()

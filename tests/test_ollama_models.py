@@ -334,3 +334,10 @@ def test_command_ps_without_a_server(run: Callable[..., Result], server: FakeOll
     result = run("models ps", "--json")
     assert (result.status, json.loads(result.text)) == (7, [])
     assert result.stderr.startswith("fennec: unavailable: ollama: cannot connect")
+
+
+def test_command_refuses_an_ollama_in_regions(clean_home: Path) -> None:
+    config = clean_home / "c.toml"
+    region = '[[provider.box.regions]]\nname = "a"\nendpoint = "https://a.example"\ndeployment = "d"\n'
+    config.write_text(f'[provider.box]\ntype = "ollama"\n{region}')
+    Fennec(clean_home)("models", "rm", "-c", str(config), "box/tiny").failed("config", 3)

@@ -131,11 +131,12 @@ def rm(ctx: click.Context, /, model: str) -> int:
     if kind == "local":
         ModelManager().remove(name)
         return 0
+    from fennec_cli.listing import ollama_server
     from fennec_cli.ollama_models import remove
     from fennec_cli.registry import ProviderRegistry
 
     with closing(ProviderRegistry(ctx.obj)) as registry:
-        remove(registry.get_provider(provider), name)
+        remove(ollama_server(registry, provider), name)
     return 0
 
 
@@ -177,12 +178,12 @@ def _managed(config: Any, model: str) -> tuple[str, str, str]:
 
 
 def _pull_to_server(config: Any, provider: str, name: str, bar: "_Bar") -> str:
-    from fennec_cli.listing import size_text
+    from fennec_cli.listing import ollama_server, size_text
     from fennec_cli.ollama_models import pull as fetch
     from fennec_cli.registry import ProviderRegistry
 
     with closing(ProviderRegistry(config)) as registry:
-        return size_text(fetch(registry.get_provider(provider), name, bar))
+        return size_text(fetch(ollama_server(registry, provider), name, bar))
 
 
 class _Bar:

@@ -1,9 +1,13 @@
 """The embedded engine: Chat Completions of llama.cpp's server, on a unix socket. Source: its README, read 2026-11."""
 
 from fennec_cli.dialects import chat
-from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
+from fennec_cli.dialects.base import Dialect, Endpoint, HTTPCall
 from fennec_cli.dialects.openai_errors import decode_error as decode_error
-from fennec_cli.providers.base import completion_call, models_call, openai_models
+from fennec_cli.providers.base import completion_call
+from fennec_cli.providers.openai import authorization as authorization
+from fennec_cli.providers.openai import build_models_request as build_models_request
+from fennec_cli.providers.openai import decode_models as decode_models
+from fennec_cli.providers.openai import models_cursor as models_cursor
 from fennec_cli.request import CompletionRequest
 
 DEFAULT_BASE_URL = "http://localhost/v1"  # the host is only a name: the connection goes to the engine's socket
@@ -21,19 +25,3 @@ def dialect(_endpoint: Endpoint, _request: CompletionRequest) -> Dialect:
 
 def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
     return completion_call(dialect(endpoint, request), request, endpoint, extra_headers=_CLOSE)
-
-
-def authorization(key: str) -> Headers:
-    return {"authorization": f"Bearer {key}"}
-
-
-def build_models_request(endpoint: Endpoint, _cursor: str | None = None) -> HTTPCall:
-    return models_call(endpoint)
-
-
-def models_cursor(_body: bytes) -> None:
-    return None
-
-
-def decode_models(body: bytes, endpoint: Endpoint) -> list[ModelInfo]:
-    return openai_models(body, endpoint)

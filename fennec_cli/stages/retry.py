@@ -17,7 +17,7 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks, Stage
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
+    from tenacity import RetryCallState, Retrying
 
 THROTTLE_DELAY_S = 1.0  # base delay after "too many requests" without a hint
 
@@ -36,63 +36,82 @@ def retry(
     A failure after that chunk is raised as `StreamBroken`: nothing is printed twice or sent twice once it was shown.
     """
 
+    def attempt(request: CompletionRequest) -> Chunks:
+        return primed(inner(request), shows_reasoning)
+
     def stage(request: CompletionRequest) -> Chunks:
         number = 1
         try:
-            chunks = primed(inner(request), shows_reasoning)
+            chunks = attempt(request)
         except FennecError as error:
-            chunks, number = yield from _again(request, error)
+            engine = _engine(policy, request.deadline, uniform, clock)
+            chunks, number = yield from _again(engine, attempt, request, error, sleep)
         if number > 1:
             yield CompletionChunk(metadata=ChunkMetadata(attempts=number))
         yield from _committed(chunks, number)
 
-    def _again(request: CompletionRequest, first: FennecError) -> "_Attempts":
-        from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, stop_after_attempt
-        from tenacity.retry import retry_if_exception
+    return stage
 
-        enough = stop_after_attempt(policy.max_attempts)
-        engine = Retrying(
-            stop=lambda state: enough(state) or _too_late(state.upcoming_sleep, request),
-            wait=lambda state: wait_s(_failure(state), state.attempt_number, policy, uniform),
-            retry=retry_if_exception(_may_repeat),
-            reraise=True,
-        )
-        engine.begin()
-        state = RetryCallState(retry_object=engine, fn=None, args=(), kwargs={})
-        failure: FennecError = first
-        number = 0
-        try:
-            while True:
-                action = engine.iter(retry_state=state)
-                if isinstance(action, DoAttempt):
-                    number += 1
-                    try:
-                        if number == 1:
-                            raise first  # it has failed already; the engine decides what follows
-                        return primed(inner(request), shows_reasoning), number
-                    except FennecError as error:
-                        failure = error
-                        state.set_exception(sys.exc_info())  # type: ignore[arg-type]
-                elif isinstance(action, DoSleep):
-                    state.prepare_for_next_attempt()
-                    yield CompletionChunk(retry=RetryNotice(number, failure.error_class, failure.status, float(action)))
-                    yield PAUSE
-                    sleep(action)
-        except FennecError as error:
-            error.attempts = number
-            if error.retry_after is not None and error.retryable:
-                error.hint = f"try again in {error.retry_after:g} s"
-            raise
 
-    def _may_repeat(error: BaseException) -> bool:
+def _engine(
+    policy: RetryConfig,
+    deadline: float | None,
+    uniform: Callable[[float, float], float],
+    clock: Callable[[], float],
+) -> "Retrying":
+    """Tell tenacity our rules: which errors, how many attempts, how long between them, and not past the deadline."""
+    from tenacity import Retrying, stop_after_attempt
+    from tenacity.retry import retry_if_exception
+
+    enough = stop_after_attempt(policy.max_attempts)
+
+    def may_repeat(error: BaseException) -> bool:
         return (
             isinstance(error, FennecError) and error.retryable and (error.retry_after or 0.0) <= policy.max_retry_after
         )
 
-    def _too_late(wait: float, request: CompletionRequest) -> bool:
-        return request.deadline is not None and clock() + wait >= request.deadline
+    def too_late(wait: float) -> bool:
+        return deadline is not None and clock() + wait >= deadline
 
-    return stage
+    return Retrying(
+        stop=lambda state: enough(state) or too_late(state.upcoming_sleep),
+        wait=lambda state: wait_s(_failure(state), state.attempt_number, policy, uniform),
+        retry=retry_if_exception(may_repeat),
+        reraise=True,
+    )
+
+
+def _again(
+    engine: "Retrying", attempt: Stage, request: CompletionRequest, first: FennecError, sleep: Callable[[float], None]
+) -> "_Attempts":
+    """Go on after the `first` attempt has failed; return the chunks of the one that succeeds, and its number."""
+    from tenacity import DoAttempt, DoSleep, RetryCallState
+
+    engine.begin()
+    state = RetryCallState(retry_object=engine, fn=None, args=(), kwargs={})
+    failure, number = first, 0
+    try:
+        while True:
+            action = engine.iter(retry_state=state)
+            if isinstance(action, DoAttempt):
+                number += 1
+                try:
+                    if number == 1:
+                        raise first  # it has failed already; the engine decides what follows
+                    return attempt(request), number
+                except FennecError as error:
+                    failure = error
+                    state.set_exception(sys.exc_info())  # type: ignore[arg-type]
+            elif isinstance(action, DoSleep):
+                state.prepare_for_next_attempt()
+                yield CompletionChunk(retry=RetryNotice(number, failure.error_class, failure.status, float(action)))
+                yield PAUSE
+                sleep(action)
+    except FennecError as error:
+        error.attempts = number
+        if error.retry_after is not None and error.retryable:
+            error.hint = f"try again in {error.retry_after:g} s"
+        raise
 
 
 if TYPE_CHECKING:
