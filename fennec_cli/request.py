@@ -30,6 +30,10 @@ class Attachment(NamedTuple):
     def is_image(self) -> bool:
         return self.media_type.startswith("image/")
 
+    @property
+    def kind(self) -> str:
+        return "image" if self.is_image else "document"
+
     def address(self) -> str:
         """The URL, or the bytes as a `data:` URL."""
         if self.url is not None:

@@ -52,7 +52,7 @@ class Dialect(Protocol):
 
     FRAMING: Framing
     PATH: str
-    DOCUMENT_URLS: bool  # whether documents may be given as URLs (images may be, everywhere)
+    FETCHED: frozenset[str]  # kinds of attachments (image, document) that it takes as bytes only: a URL is fetched here
 
     def build_body(self, request: CompletionRequest, sampling: Sampling, /) -> dict[str, Any]:
         """Return the body of a completion request, without the request's raw `options`."""

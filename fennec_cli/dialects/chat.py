@@ -25,7 +25,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/chat/completions"
-DOCUMENT_URLS = False
+FETCHED = frozenset({"document"})
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",

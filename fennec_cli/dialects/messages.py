@@ -18,7 +18,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/messages"
-DOCUMENT_URLS = True
+FETCHED: frozenset[str] = frozenset()
 # The API insists on a limit. This is the highest one that Anthropic's SDK takes for answers in one piece (ten minutes
 # at 128,000 tokens an hour), and no current model offers less.
 DEFAULT_MAX_TOKENS = 21_333

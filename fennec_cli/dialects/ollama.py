@@ -20,7 +20,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "ndjson"
 PATH = "/api/chat"
-DOCUMENT_URLS = True  # no document is taken at all: to fetch one before saying so helps nobody
+FETCHED = frozenset({"image"})  # no document is taken at all: to fetch one before saying so helps nobody
 
 _FINISH: dict[str, FinishReason] = {"length": "length"}  # all others are a stop: stop, load, unload
 _THINK: dict[str, bool | str] = {"none": False, "low": "low", "medium": "medium", "high": "high", "max": "max"}

@@ -16,7 +16,7 @@ from fennec_cli.wire import Event
 
 FRAMING: Framing = "sse"
 PATH = "/responses"
-DOCUMENT_URLS = True
+FETCHED: frozenset[str] = frozenset()
 
 _INCOMPLETE: dict[str, FinishReason] = {
     "max_output_tokens": "length",

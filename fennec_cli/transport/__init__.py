@@ -33,10 +33,6 @@ def fetch_document(url: str, deadline: float | None) -> bytes:
     return fetch(url, tls_context(), deadline=deadline)
 
 
-def _is_remote(attachment: Attachment) -> bool:
-    return attachment.url is not None and not attachment.is_image
-
-
 class StreamingProvider(Protocol):
     """What the pipeline knows of a provider. Source of the names: the specification's trait."""
 
@@ -96,8 +92,7 @@ class HTTPProvider:
 
     def stream_completion(self, request: CompletionRequest) -> Chunks:
         dialect = self._module.dialect(self._endpoint, request)
-        if not dialect.DOCUMENT_URLS:
-            request = self._with_documents(request)
+        request = self._with_bytes(request, dialect.FETCHED)
         call = self._module.build_request(request, self._endpoint)
         patience = Patience(self._limits, request.deadline)
         try:
@@ -163,20 +158,18 @@ class HTTPProvider:
         if self._client is not None:
             self._client.close()
 
-    def _with_documents(self, request: CompletionRequest) -> CompletionRequest:
-        """Fetch the documents that are given as URLs, for a dialect that takes bytes only."""
-        if not any(_is_remote(part) for message in request.messages for part in message.attachments):
+    def _with_bytes(self, request: CompletionRequest, fetched: frozenset[str]) -> CompletionRequest:
+        """Fetch the attachments that are given as URLs and that the dialect takes as bytes only."""
+
+        def resolved(part: Attachment) -> Attachment:
+            if part.url is None or part.kind not in fetched:
+                return part
+            return part._replace(data=self._fetch(part.url, request.deadline), url=None)
+
+        if not any(message.attachments for message in request.messages):
             return request
         messages = [
-            message._replace(
-                attachments=tuple(
-                    part._replace(data=self._fetch(part.url or "", request.deadline), url=None)
-                    if _is_remote(part)
-                    else part
-                    for part in message.attachments
-                ),
-            )
-            for message in request.messages
+            message._replace(attachments=tuple(map(resolved, message.attachments))) for message in request.messages
         ]
         return request._replace(messages=tuple(messages))
 

@@ -285,7 +285,7 @@ def test_complete_body_with_everything() -> None:
 def test_attachments_may_be_urls() -> None:
     image = Attachment("image/*", "a", url="https://example.org/a")
     document = Attachment("application/pdf", "a.pdf", url="https://example.org/a.pdf")
-    assert messages.DOCUMENT_URLS
+    assert not messages.FETCHED
     assert sent(Message("user", "", (image, document)))["messages"][0]["content"] == [
         {"type": "image", "source": {"type": "url", "url": "https://example.org/a"}},
         {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
