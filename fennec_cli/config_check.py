@@ -57,6 +57,7 @@ def find_mistakes(environ: Mapping[str, str], cwd: str, explicit: str | None, pr
     check.default_provider("complete.provider", config.commands.get("complete", {}).get("provider"))
     notes = list(config.notes)
     for settings in config.providers.values():
+        check.provider_type(settings)
         check.address(settings)
         check.headers(settings)
         notes += check.key(settings)
@@ -135,6 +136,10 @@ class _Check:
         if name is not None and not is_broken:
             with self._collected(key):
                 self._config.provider_config(name)
+
+    def provider_type(self, settings: ProviderConfig) -> None:
+        with self._collected(f"provider.{settings.name}.type"):
+            provider_module(settings.type, name=settings.name)
 
     def address(self, settings: ProviderConfig) -> None:
         where = f"provider.{settings.name}.base_url"

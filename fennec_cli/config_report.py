@@ -12,14 +12,11 @@ from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.config.source import dotted
 from fennec_cli.config.values import missing_variable
 from fennec_cli.dialects.base import ProviderModule
-from fennec_cli.keys import key_variables
-from fennec_cli.providers import PROVIDERS, provider_module
+from fennec_cli.keys import MASK, key_variables, masked_header
+from fennec_cli.providers import PROVIDERS, is_known, provider_module
 from fennec_cli.transport.patience import Limits
 
-MASK = "***"
 _WIDEST = 48
-# Everything else in a header may be a key.
-_HARMLESS_HEADERS = {"user-agent", "http-referer", "referer", "x-title", "openai-organization", "openai-project"}
 _KEY_PLACES = ("file:", "keyring:", "store:")
 
 
@@ -145,10 +142,10 @@ class _Report:
         configured = {name.lower() for name in settings.headers}
         for variable, name in (module.HEADER_VARIABLES if module else {}).items():
             if self._environ.get(variable) and name.lower() not in configured:
-                value = masked_header(name, self._environ[variable])
+                value = masked_setting(name, self._environ[variable])
                 yield Row(dotted((*path, name)), value, "environment", variable)
         for name, value in settings.headers.items():
-            yield self.row((*path, name), masked_header(name, value))
+            yield self.row((*path, name), masked_setting(name, value))
 
 
 def _said(settings: ProviderConfig) -> dict[str, Any]:
@@ -161,7 +158,7 @@ def _said(settings: ProviderConfig) -> dict[str, Any]:
 def _provider_defaults(settings: ProviderConfig) -> dict[str, Any]:
     """What a run puts in place of fields that say nothing."""
     limits = Limits()
-    model = provider_module(settings.type).DEFAULT_MODEL if settings.type in PROVIDERS else None
+    model = provider_module(settings.type).DEFAULT_MODEL if is_known(settings.type) else None
     return {
         "type": settings.type,
         "model": model,
@@ -173,12 +170,12 @@ def _provider_defaults(settings: ProviderConfig) -> dict[str, Any]:
 
 def _module(settings: ProviderConfig) -> ProviderModule | None:
     """The module whose variables the provider listens to: none if the name is one of the user's own."""
-    known = settings.name == settings.type and settings.type in PROVIDERS
+    known = settings.name == settings.type and is_known(settings.type)
     return provider_module(settings.type) if known else None
 
 
 def _speaks_http(settings: ProviderConfig) -> bool:
-    return settings.type in PROVIDERS and settings.type != "local"
+    return settings.type != "local" and is_known(settings.type)
 
 
 def masked_key(value: str) -> str:
@@ -186,8 +183,9 @@ def masked_key(value: str) -> str:
     return value if value.startswith(_KEY_PLACES) or _is_variable(value) else MASK
 
 
-def masked_header(name: str, value: str) -> str:
-    return value if name.lower() in _HARMLESS_HEADERS or _is_variable(value) else MASK
+def masked_setting(name: str, value: str) -> str:
+    """A header's value, unless it may be a secret; a reference to a variable is none."""
+    return value if _is_variable(value) else masked_header(name, value)
 
 
 def masked_url(value: str) -> str:

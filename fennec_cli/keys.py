@@ -7,6 +7,18 @@ from collections.abc import Mapping
 from fennec_cli.errors import AuthenticationError, ConfigError
 
 MAX_KEY_BYTES = 64 * 1024
+MASK = "***"
+# Everything else in a header may be a key.
+_HARMLESS_HEADERS = {
+    "anthropic-beta",
+    "anthropic-version",
+    "http-referer",
+    "openai-organization",
+    "openai-project",
+    "referer",
+    "user-agent",
+    "x-title",
+}
 
 
 class Secret:
@@ -100,3 +112,8 @@ def _checked(text: str, place: str) -> Secret:
     if not bare.isascii() or not bare.isprintable() or " " in bare:
         raise AuthenticationError(f"the key in {place} has characters that no key has", hint="store it again")
     return Secret(key)
+
+
+def masked_header(name: str, value: str) -> str:
+    """A header's value for people: any header that is not known to be harmless may carry a secret."""
+    return value if name.lower() in _HARMLESS_HEADERS else MASK

@@ -63,7 +63,7 @@ class ProviderRegistry:
             chosen, reason = self._config.provider, "configured"
         else:
             chosen, reason = self._first_usable()
-        self._settings(chosen)  # an unknown one is an error here, before anything is read
+        self._check(chosen)
         return Target(chosen, name or self._default_model(chosen), reason)
 
     def get_provider(self, name: str, model: str | None = None) -> HTTPProvider | RegionalProvider:
@@ -116,13 +116,19 @@ class ProviderRegistry:
         self._providers.clear()
         self._engines.clear()
 
+    def _check(self, name: str) -> None:
+        """An unknown provider and an unknown type are errors here, before anything is read."""
+        settings = self._settings(name)
+        if settings.type not in PROVIDERS:
+            provider_module(settings.type, name=name)
+
     def _is_provider(self, name: str) -> bool:
         return name in PROVIDERS or name in self._config.providers
 
     def _is_usable(self, name: str) -> bool:
         settings = self._settings(name)
         if settings.type not in PROVIDERS:
-            return False
+            return True  # somebody wrote a table for it; what it lacks shows when it is asked
         if settings.type == "local":
             return find_spec("xllamacpp") is not None
         if settings.type == "ollama" and (name in self._config.providers or self._environ.get("OLLAMA_HOST")):

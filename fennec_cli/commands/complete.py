@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options
+from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options, version_option
 from fennec_cli.errors import UsageError
 
 EXAMPLES = """\b
@@ -74,6 +74,7 @@ AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 @option("--log-file", metavar="FILE", help="Append everything that is said to this file.")
 @option("--no-color", is_flag=True, help="No colour on a terminal.")
 @settings_options
+@version_option
 @help_options
 @click.pass_context
 def complete(ctx: click.Context, /, **given: Any) -> int:

@@ -152,6 +152,26 @@ def format_options(command: Any) -> Any:
     )(command)
 
 
+def version_option(command: Any) -> Any:
+    """Add `--version`."""
+    from fennec_cli import __version__
+
+    def show(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            click.echo(f"fennec {__version__}")
+            ctx.exit()
+
+    return option(
+        "--version",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        envvar=(),
+        callback=show,
+        help="Show the version.",
+    )(command)
+
+
 def settings_options(command: Any) -> Any:
     """Add `--config` and `--profile`, which load the configuration before any other option looks for its default."""
 

@@ -25,7 +25,6 @@ from fennec_cli.config.kinds import (
     text,
     texts,
 )
-from fennec_cli.config.settings import PROVIDER_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ EXTRA = {
 
 PROVIDER = Table(
     {
-        "type": Key(choice(*PROVIDER_TYPES)),
+        "type": Key(name),  # packages add types (`providers.ENTRY_POINTS`): a wrong one shows when it is used
         "api": Key(choice("auto", "responses", "chat")),
         "api_key": Key(text),
         "base_url": Key(text),

@@ -11,6 +11,7 @@ from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
 from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCall, ModelInfo, ProviderModule
 from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, ProtocolError, ProviderError
+from fennec_cli.keys import MASK, masked_header
 from fennec_cli.request import Attachment, CompletionRequest
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.wire import Decoder, Event
@@ -149,10 +150,11 @@ class HTTPProvider:
             error.message = error.message.replace(self._sent_key.removeprefix("Bearer "), "***")
 
     def preview(self, request: CompletionRequest) -> HTTPCall:
-        """Return the call as it would be sent, the place of the key marked but without it."""
+        """Return the call as it would be sent, but for the key and configured headers that may be secrets."""
         call = self._module.build_request(request, self._endpoint)
-        secret = self._module.authorization("***") if self._key() else {}
-        return call._replace(headers={**call.headers, **secret})
+        secret = self._module.authorization(MASK) if self._key() else {}
+        configured = {name: masked_header(name, call.headers[name]) for name in self._endpoint.headers}
+        return call._replace(headers={**call.headers, **configured, **secret})
 
     def close(self) -> None:
         if self._client is not None:

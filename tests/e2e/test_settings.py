@@ -247,3 +247,13 @@ def test_without_a_command_the_help_is_a_usage_error(fennec: Fennec) -> None:
     result = fennec()
     assert (result.status, result.stdout) == (2, b"")
     assert result.stderr.startswith("Usage: fennec ")
+
+
+def test_a_dry_run_hides_configured_headers_that_may_be_secrets(fennec: Fennec) -> None:
+    configure(fennec, f'[provider.openai.headers]\nx-gateway = "{CANARY}"\nuser-agent = "mine/1.0"\n')
+    headers = orjson.loads(fennec.complete("-n").stdout)["headers"]
+    assert (headers["x-gateway"], headers["user-agent"]) == ("***", "mine/1.0")
+
+
+def test_the_version_is_an_option_of_complete_too(fennec: Fennec) -> None:
+    assert fennec("complete", "--version").stdout == fennec("--version").stdout
