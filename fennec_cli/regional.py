@@ -23,7 +23,7 @@ class RegionalProvider:
 
     @property
     def provider_name(self) -> str:
-        return self._first.provider_name
+        return self.first.provider_name
 
     def stream_completion(self, request: CompletionRequest) -> Chunks:
         for (region, provider), (following, _) in pairwise(self._places):
@@ -39,18 +39,19 @@ class RegionalProvider:
         yield from self._places[-1][1].stream_completion(request)
 
     def get_models(self) -> list[ModelInfo]:
-        return self._first.get_models()
+        return self.first.get_models()
 
     def send(self, call: HTTPCall) -> bytes:
-        return self._first.send(call)
+        return self.first.send(call)
 
     def preview(self, request: CompletionRequest) -> HTTPCall:
-        return self._first.preview(request)
+        return self.first.preview(request)
 
     def close(self) -> None:
         for _, provider in self._places:
             provider.close()
 
     @property
-    def _first(self) -> HTTPProvider:
+    def first(self) -> HTTPProvider:
+        """The provider in the region that is asked first."""
         return self._places[0][1]

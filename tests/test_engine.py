@@ -153,12 +153,19 @@ def test_the_socket_is_for_its_owner_only(engine: Engine) -> None:
     assert len(os.fsencode(engine.socket_path)) < 108
 
 
-def test_no_tcp_port_is_opened(engine: Engine) -> None:
+def test_no_tcp_port_is_opened(model: Path, environ: dict[str, str]) -> None:
+    before = _tcp_sockets()  # a test server of this process may be listening already
+    with start_engine(model, model_id="tiny", environ=environ) as engine:
+        assert engine.socket_path.exists()
+        assert _tcp_sockets() <= before
+
+
+def _tcp_sockets() -> set[str]:
+    """The TCP sockets of this process."""
     own = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)}
     tables = [Path(f"/proc/self/net/{table}") for table in ("tcp", "tcp6")]
     rows = [row.split() for table in tables if table.exists() for row in table.read_text().splitlines()[1:]]
-    assert engine.socket_path.exists()
-    assert [row for row in rows if f"socket:[{row[9]}]" in own] == []
+    return own & {f"socket:[{row[9]}]" for row in rows}
 
 
 def _is_open(fd: str) -> bool:

@@ -17,7 +17,7 @@ from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.wire import Decoder, Event
 
 if TYPE_CHECKING:
-    from fennec_cli.transport.client import Exchange, HTTPClient
+    from fennec_cli.transport.client import Exchange, HTTPClient, Link
 
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
@@ -82,6 +82,7 @@ class HTTPProvider:
         self._trace = trace
         self._client: HTTPClient | None = None
         self._sent_key: str | None = None
+        self.link: Link | None = None  # how the answer to the first `send` came
 
     @property
     def provider_name(self) -> str:
@@ -119,6 +120,7 @@ class HTTPProvider:
         """Make a call that is no completion and return the body of its answer."""
         try:
             with self._exchange(call, Patience(self._limits)) as exchange:
+                self.link = self.link or exchange.link
                 return exchange.read()
         except ProviderError as error:
             self._sign(error)

@@ -6,6 +6,7 @@ The interface is narrow on purpose, so that a leaner lane or httpx's successor s
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from ssl import SSLContext
+from time import monotonic
 from typing import NamedTuple
 
 import httpcore
@@ -23,12 +24,20 @@ MAX_ERROR_BODY = 1024 * 1024
 READ_SIZE = 64 * 1024
 
 
+class Link(NamedTuple):
+    """How an answer came: the TLS version (None for plain http), and seconds from the call to the answer's head."""
+
+    tls: str | None = None
+    head_s: float = 0.0
+
+
 class Exchange(NamedTuple):
     """A started answer. `chunks` gives the body's bytes as they arrive, decompressed, never re-cut."""
 
     status: int
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
+    link: Link = Link()
 
     def read(self, limit: int = MAX_BODY) -> bytes:
         """Read the body to its end. Raises `ProtocolError` above `limit` bytes."""
@@ -61,11 +70,13 @@ class HTTPClient:
             **call.headers,
             **secret_headers,
         }
+        start = monotonic()
         with _httpx_errors():
             request = httpx.Request(call.method, call.url, headers=headers, content=call.body or None)
             response = self._client.send(request, stream=True)
         try:
-            yield Exchange(response.status_code, response.headers, _body(response))
+            link = Link(_tls_version(response), monotonic() - start)
+            yield Exchange(response.status_code, response.headers, _body(response), link)
         finally:
             response.close()
 
@@ -79,6 +90,11 @@ class _Transport(httpx.HTTPTransport):
     def __init__(self, context: SSLContext, network: Network, uds: str | None) -> None:
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=network, uds=uds)
+
+
+def _tls_version(response: httpx.Response) -> str | None:
+    secured = response.extensions["network_stream"].get_extra_info("ssl_object")
+    return secured.version() if secured else None
 
 
 def _body(response: httpx.Response) -> Iterator[bytes]:

@@ -63,7 +63,7 @@ class Fennec:
             **extra,
         }
         if not Path(sys.executable).with_name("fennec").exists():
-            wanted["PYTHONPATH"] = str(ROOT)
+            wanted["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), wanted.get("PYTHONPATH")]))
         return {name: value for name, value in wanted.items() if value is not None}
 
     def start(
