@@ -11,17 +11,22 @@ _fennec_table() {
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --allow-truncated --allow-filtered -u --usage --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile -h --help'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --allow-truncated --allow-filtered -u --usage --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile --version -h --help'
         valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --api-key-file --log-file -c --config --profile'
         ;;
     'fennec models')
-        commands='list ps pull rm show'
+        commands='check list ps pull refresh rm show'
         options='-h --help'
         valued=''
         ;;
-    'fennec models list')
+    'fennec models check')
         commands=''
         options='--provider --format --ndjson --json -c --config --profile -h --help'
+        valued='--provider --format -c --config --profile'
+        ;;
+    'fennec models list')
+        commands=''
+        options='--provider --offline --format --ndjson --json -c --config --profile -h --help'
         valued='--provider --format -c --config --profile'
         ;;
     'fennec models ps')
@@ -33,6 +38,11 @@ _fennec_table() {
         commands=''
         options='--from -q --quiet -c --config --profile -h --help'
         valued='--from -c --config --profile'
+        ;;
+    'fennec models refresh')
+        commands=''
+        options='--provider -q --quiet -c --config --profile -h --help'
+        valued='--provider -c --config --profile'
         ;;
     'fennec models rm')
         commands=''
@@ -81,8 +91,10 @@ _fennec_value() {
         _fennec_models
         ;;
     'fennec complete --provider' | \
+        'fennec models check --provider' | \
         'fennec models list --provider' | \
-        'fennec models ps --provider')
+        'fennec models ps --provider' | \
+        'fennec models refresh --provider')
         _fennec_providers
         ;;
     'fennec complete -s' | \
@@ -101,6 +113,8 @@ _fennec_value() {
         'fennec complete --log-file' | \
         'fennec complete -c' | \
         'fennec complete --config' | \
+        'fennec models check -c' | \
+        'fennec models check --config' | \
         'fennec models list -c' | \
         'fennec models list --config' | \
         'fennec models ps -c' | \
@@ -108,6 +122,8 @@ _fennec_value() {
         'fennec models pull --from' | \
         'fennec models pull -c' | \
         'fennec models pull --config' | \
+        'fennec models refresh -c' | \
+        'fennec models refresh --config' | \
         'fennec models rm -c' | \
         'fennec models rm --config' | \
         'fennec models show -c' | \
@@ -135,16 +151,19 @@ _fennec_value() {
         _fennec_offer 'text ndjson json'
         ;;
     'fennec complete --profile' | \
+        'fennec models check --profile' | \
         'fennec models list --profile' | \
         'fennec models ps --profile' | \
         'fennec models pull --profile' | \
+        'fennec models refresh --profile' | \
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
         'fennec config check --profile' | \
         'fennec config show --profile')
         _fennec_profiles
         ;;
-    'fennec models list --format' | \
+    'fennec models check --format' | \
+        'fennec models list --format' | \
         'fennec models ps --format' | \
         'fennec models show --format')
         _fennec_offer 'table json ndjson'

@@ -14,9 +14,11 @@ function __fennec_place
         switch "$place $word"
             case 'fennec complete' \
                 'fennec models' \
+                'fennec models check' \
                 'fennec models list' \
                 'fennec models ps' \
                 'fennec models pull' \
+                'fennec models refresh' \
                 'fennec models rm' \
                 'fennec models show' \
                 'fennec config' \
@@ -61,6 +63,11 @@ function __fennec_place
                 'fennec complete -c' \
                 'fennec complete --config' \
                 'fennec complete --profile' \
+                'fennec models check --provider' \
+                'fennec models check --format' \
+                'fennec models check -c' \
+                'fennec models check --config' \
+                'fennec models check --profile' \
                 'fennec models list --provider' \
                 'fennec models list --format' \
                 'fennec models list -c' \
@@ -75,6 +82,10 @@ function __fennec_place
                 'fennec models pull -c' \
                 'fennec models pull --config' \
                 'fennec models pull --profile' \
+                'fennec models refresh --provider' \
+                'fennec models refresh -c' \
+                'fennec models refresh --config' \
+                'fennec models refresh --profile' \
                 'fennec models rm -c' \
                 'fennec models rm --config' \
                 'fennec models rm --profile' \
@@ -200,18 +211,31 @@ complete -c fennec -n '__fennec_at fennec complete' -l log-file -r -F -d 'Append
 complete -c fennec -n '__fennec_at fennec complete' -l no-color -d 'No colour on a terminal.'
 complete -c fennec -n '__fennec_at fennec complete' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec complete' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec complete' -l version -d 'Show the version.'
 complete -c fennec -n '__fennec_at fennec complete' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec complete' -l help -d 'Show all options, in groups.'
 
+complete -c fennec -n '__fennec_at fennec models' -a check -d 'Check that each configured provider answers and accepts the key.'
 complete -c fennec -n '__fennec_at fennec models' -a list -d 'List the models of every configured provider.'
 complete -c fennec -n '__fennec_at fennec models' -a ps -d 'List the models that an Ollama server holds in memory.'
 complete -c fennec -n '__fennec_at fennec models' -a pull -d 'Fetch a model: an Ollama server fetches its own, a local one is checked and installed.'
+complete -c fennec -n '__fennec_at fennec models' -a refresh -d 'Ask the configured providers for their models and keep the answers.'
 complete -c fennec -n '__fennec_at fennec models' -a rm -d 'Remove an installed model.'
 complete -c fennec -n '__fennec_at fennec models' -a show -d 'Show what is known of one model, from its provider and from the catalogue.'
 complete -c fennec -n '__fennec_at fennec models' -s h -l help -d 'Show this message and exit.'
 
+complete -c fennec -n '__fennec_at fennec models check' -l provider -x -a '(__fennec_providers)' -d 'Only this provider.'
+complete -c fennec -n '__fennec_at fennec models check' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models check' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec models check' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec models check' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models check' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec models check' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec models check' -l help -d 'Show all options, in groups.'
+
 complete -c fennec -n '__fennec_at fennec models list' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
-complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models list' -l offline -d 'Ask nobody: show what was kept, and say how old it is.'
+complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec models list' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models list' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models list' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -220,7 +244,7 @@ complete -c fennec -n '__fennec_at fennec models list' -s h -d 'Show the daily o
 complete -c fennec -n '__fennec_at fennec models list' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models ps' -l provider -x -a '(__fennec_providers)' -d 'Only this Ollama\'s models.'
-complete -c fennec -n '__fennec_at fennec models ps' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models ps' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec models ps' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models ps' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models ps' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -236,6 +260,13 @@ complete -c fennec -n '__fennec_at fennec models pull' -l profile -x -a '(__fenn
 complete -c fennec -n '__fennec_at fennec models pull' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models pull' -l help -d 'Show all options, in groups.'
 
+complete -c fennec -n '__fennec_at fennec models refresh' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
+complete -c fennec -n '__fennec_at fennec models refresh' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec models refresh' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models refresh' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec models refresh' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec models refresh' -l help -d 'Show all options, in groups.'
+
 complete -c fennec -n '__fennec_at fennec models rm' -a '(__fennec_local_models)'
 complete -c fennec -n '__fennec_at fennec models rm' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec models rm' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
@@ -243,7 +274,7 @@ complete -c fennec -n '__fennec_at fennec models rm' -s h -d 'Show the daily opt
 complete -c fennec -n '__fennec_at fennec models rm' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models show' -a '(__fennec_models)'
-complete -c fennec -n '__fennec_at fennec models show' -l format -x -a 'table json ndjson' -d 'A table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models show' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec models show' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models show' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models show' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -268,7 +299,7 @@ complete -c fennec -n '__fennec_at fennec config init' -s h -d 'Show the daily o
 complete -c fennec -n '__fennec_at fennec config init' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec config path' -s c -l config -r -F -d 'This configuration file, and trust it.'
-complete -c fennec -n '__fennec_at fennec config path' -l format -x -a 'text json ndjson' -d 'Text for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config path' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec config path' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec config path' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec config path' -s h -d 'Show the daily options.'
@@ -276,7 +307,7 @@ complete -c fennec -n '__fennec_at fennec config path' -l help -d 'Show all opti
 
 complete -c fennec -n '__fennec_at fennec config show' -s c -l config -r -F -d 'This configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec config show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'
-complete -c fennec -n '__fennec_at fennec config show' -l format -x -a 'text json ndjson' -d 'Text for people, one JSON array, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config show' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, or one object a line.'
 complete -c fennec -n '__fennec_at fennec config show' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec config show' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec config show' -s h -d 'Show the daily options.'

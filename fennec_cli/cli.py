@@ -19,7 +19,7 @@ from fennec_cli.output.sink import ReaderGone
 # name -> module:attribute, one-line help. The help stands here so that `fennec --help` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
-    "models": ("fennec_cli.commands.models:models", "List models; pull and remove local ones."),
+    "models": ("fennec_cli.commands.models:models", "List and check models; pull and remove local ones."),
     "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
 HOUSEKEEPING = frozenset({"config"})

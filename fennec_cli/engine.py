@@ -108,14 +108,26 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def engine_version() -> str:
+    """Return the version of the installed engine without loading it. Raises `ConfigError` if there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError as error:
+        raise _not_installed() from error
+
+
 def _import_native() -> Any:
     try:
         import xllamacpp
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            "the embedded engine is not installed", hint="run `pip install 'fennec-cli[local]'`"
-        ) from error
+        raise _not_installed() from error
     return xllamacpp
+
+
+def _not_installed() -> ConfigError:
+    return ConfigError("the embedded engine is not installed", hint="run `pip install 'fennec-cli[local]'`")
 
 
 def _parameters(native: Any, path: Path, model_id: str, token: str, socket_path: Path, parallel: int) -> Any:

@@ -1,25 +1,31 @@
-"""The models of every usable provider, asked for at once; a provider that fails is reported, not fatal."""
+"""The models of every usable provider, asked for at once; a provider that fails is reported, not fatal.
+
+What a provider answers is kept (model_lists), for the times when it cannot or must not be asked.
+"""
 
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 
-from fennec_cli.catalogue import catalogue_date, lookup
+from fennec_cli.catalogue import catalogue_date, known_models, lookup
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
-from fennec_cli.errors import ConfigError, FennecError, ModelUnavailable, UsageError
+from fennec_cli.errors import ConfigError, FennecError
+from fennec_cli.model_lists import KeptList, ModelLists
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
-from fennec_cli.providers.ollama import ModelFacts, RunningModel
-from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.registry import ProviderRegistry
 from fennec_cli.transport import HTTPProvider
 
 ListModels = Callable[[str], list[ModelInfo]]
+FindKept = Callable[[str], KeptList | None]
 TypeOf = Callable[[str], str]
 
 
@@ -29,130 +35,137 @@ class Listing:
 
     models: tuple[ModelInfo, ...]
     failures: tuple[FennecError, ...]
+    answers: dict[str, list[ModelInfo]] = field(default_factory=dict)  # of those that answered, as they did
+    stale: dict[str, KeptList] = field(default_factory=dict)  # of those that failed
 
 
 def run_list(config: Config, provider: str | None, output_format: str) -> int:
     """Run `fennec models list` and return its exit status: the first failure's, when a provider failed."""
-    registry, notes = ProviderRegistry(config), Notes()
+    registry, notes, lists = ProviderRegistry(config), Notes(), ModelLists()
     try:
         names = [provider] if provider else registry.names()
-        listing = list_models(names, registry.list_models, registry.type_of)
+        listing = list_models(names, registry.list_models, registry.type_of, partial(find_kept, registry, lists))
+        unkept = _keep(registry, lists, listing.answers)
     finally:
         registry.close()
     DescriptorSink(1, closed=sys.stdout is None).write(rendered(listing.models, output_format))
     for failure in listing.failures:
         notes.error(failure)
+    for name, kept in listing.stale.items():
+        notes.warn(f"{name}: its models are shown as they were {lists.age(kept)} ago")
+    for problem in unkept:
+        notes.warn(problem.line())
     return listing.failures[0].exit_status if listing.failures else 0
 
 
-def run_show(config: Config, model: str, output_format: str) -> int:
-    """Run `fennec models show`. What the provider cannot be asked for is shown from the catalogue, and that is said."""
-    registry, notes = ProviderRegistry(config), Notes()
+def run_offline_list(config: Config, provider: str | None, output_format: str) -> int:
+    """Run `fennec models list --offline`: kept lists, else the catalogue; what is installed here is always known."""
+    registry, notes, lists = ProviderRegistry(config), Notes(), ModelLists()
     try:
-        target = registry.choose(model)
-        kind = registry.type_of(target.provider)
-        try:
-            facts = _facts(registry, target, kind)
-        except FennecError as error:
-            if lookup(kind, target.model) is None:
-                raise
-            notes.warn(f"{error.line()}; this is what the catalogue of {catalogue_date()} knows")
-            facts = ModelFacts(ModelInfo(target.model, target.provider, source=f"catalogue {catalogue_date()}"), {})
+        known = [_known_offline(registry, lists, name) for name in ([provider] if provider else registry.names())]
     finally:
         registry.close()
-    shown = facts._replace(model=_completed(facts.model, kind))
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered_facts(shown, output_format))
+    models = tuple(model for each in known for model in each.models)
+    DescriptorSink(1, closed=sys.stdout is None).write(rendered(models, output_format))
+    for each in known:
+        if each.remark:
+            notes.warn(each.remark)
     return 0
 
 
-def run_ps(config: Config, provider: str | None, output_format: str) -> int:
-    """Run `fennec models ps`: the models in memory of every configured Ollama, or of the one on this machine."""
-    registry, notes = ProviderRegistry(config), Notes()
-    models: list[RunningModel] = []
-    failures: list[FennecError] = []
+def run_refresh(config: Config, provider: str | None, *, quiet: bool = False) -> int:
+    """Run `fennec models refresh`. Its exit status is the first failure's: of asking, then of keeping."""
+    registry, notes = ProviderRegistry(config), Notes(quiet=quiet)
     try:
-        for name in _ollamas(registry, provider):
-            try:
-                models += _running(registry, name)
-            except FennecError as error:
-                failures.append(error)
+        listing = list_models(asked_names(registry, provider), registry.list_models, registry.type_of)
+        failures = [*listing.failures, *_keep(registry, ModelLists(), listing.answers)]
     finally:
         registry.close()
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered_running(models, output_format))
+    for name, models in listing.answers.items():
+        notes.say(0, f"{name}: {len(models)} model{'' if len(models) == 1 else 's'}")
     for failure in failures:
         notes.error(failure)
     return failures[0].exit_status if failures else 0
 
 
-def _facts(registry: ProviderRegistry, target: Target, kind: str) -> ModelFacts:
-    if kind == "ollama":
-        from fennec_cli.ollama_models import show
-
-        return show(ollama_server(registry, target.provider), target.model)
-    for model in registry.list_models(target.provider):
-        if model.id == target.model:
-            return ModelFacts(model, {})
-    raise ModelUnavailable(
-        f"it has no model {target.model}", hint="`fennec models list` shows what it has", provider=target.provider
-    )
+def asked_names(registry: ProviderRegistry, provider: str | None) -> list[str]:
+    """Return the providers to ask. Raises `ConfigError` when there is none: nothing to do is no success."""
+    names = [provider] if provider else registry.names()
+    if not names:
+        raise ConfigError("no provider is configured", hint="set OPENAI_API_KEY, or name one in the configuration")
+    return names
 
 
-def _ollamas(registry: ProviderRegistry, provider: str | None) -> list[str]:
-    if provider is None:
-        return [name for name in registry.names() if registry.type_of(name) == "ollama"] or ["ollama"]
-    if registry.type_of(provider) != "ollama":
-        raise UsageError(f"{provider} does not say what is in memory", hint="only Ollama does")
-    return [provider]
+def address_of(registry: ProviderRegistry, name: str) -> str:
+    """Return where a provider is reached; with regions, the first. Raises `ConfigError`."""
+    return one_server(registry, name).endpoint.base_url
 
 
-def _running(registry: ProviderRegistry, name: str) -> list[RunningModel]:
-    from fennec_cli.ollama_models import running
-
-    return running(ollama_server(registry, name))
-
-
-def ollama_server(registry: ProviderRegistry, name: str) -> HTTPProvider:
-    """Return the one server behind a provider of type ollama. Raises `ConfigError` if it was given regions."""
+def one_server(registry: ProviderRegistry, name: str) -> HTTPProvider:
     provider = registry.get_provider(name)
-    if not isinstance(provider, HTTPProvider):
-        raise ConfigError(f"{name} has regions, but Ollama is one server", hint="name each server as its own provider")
-    return provider
+    return provider if isinstance(provider, HTTPProvider) else provider.first
+
+
+def find_kept(registry: ProviderRegistry, lists: ModelLists, name: str) -> KeptList | None:
+    """Return the kept list of a provider where it is now; None too when its settings cannot be used."""
+    try:
+        if registry.type_of(name) == "local":
+            return None
+        return lists.kept(name, address_of(registry, name))
+    except FennecError:
+        return None  # it is said where the provider is asked
+
+
+def _keep(registry: ProviderRegistry, lists: ModelLists, answers: dict[str, list[ModelInfo]]) -> list[FennecError]:
+    """Keep the lists, but for what is installed here: that is asked of the disk each time. Return what went wrong."""
+    problems: list[FennecError] = []
+    for name, models in answers.items():
+        try:
+            if registry.type_of(name) != "local":
+                lists.keep(name, address_of(registry, name), models)
+        except FennecError as error:
+            problems.append(error)
+    return problems
+
+
+class _Known(NamedTuple):
+    """Models of one provider that was not asked, and what is to be said of that."""
+
+    models: list[ModelInfo]
+    remark: str = ""
+
+
+def _known_offline(registry: ProviderRegistry, lists: ModelLists, name: str) -> _Known:
+    kind = registry.type_of(name)
+    if kind == "local":
+        return _Known(registry.list_models(name))
+    kept = lists.kept(name, address_of(registry, name))
+    if kept is not None:
+        source = f"kept {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(kept.moment))}"
+        models = [model._replace(source=source) for model in kept.models]
+        return _Known(_sorted(models, kind), f"{name}: its models as they were {lists.age(kept)} ago")
+    rows = from_catalogue(name, kind, time.strftime("%Y-%m-%d", time.gmtime()))
+    remark = f"this is what the catalogue of {catalogue_date()} knows" if rows else "run `fennec models refresh`"
+    return _Known(rows, f"{name}: no list of its models is kept; {remark}")
+
+
+def from_catalogue(name: str, kind: str, today: str) -> list[ModelInfo]:
+    """Return the models that the catalogue knows and that still run `today`.
+
+    A provider that only speaks as `kind` does has models of its own, of which the catalogue knows nothing.
+    """
+    source = f"catalogue {catalogue_date()}"
+    rows = known_models(kind) if name == kind else []
+    running = [model.id for model in rows if model.shutdown is None or model.shutdown > today]
+    return _sorted([ModelInfo(model, name, source=source) for model in running], kind)
 
 
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:
     """The list as a JSON array, NDJSON, or a table."""
     if output_format != "table":
-        return _for_programs([model._asdict() for model in models], output_format)
+        return for_programs([model._asdict() for model in models], output_format)
     header = ("MODEL", "CONTEXT", "OUTPUT", "USD/M IN", "USD/M OUT", "CAPABILITIES", "SHUTDOWN")
     return table([header, *map(_cells, models)]).encode()
-
-
-def rendered_facts(facts: ModelFacts, output_format: str) -> bytes:
-    """One model: a JSON object, the same on one line, or a row for each field that is known."""
-    row = facts.model._asdict()
-    if output_format != "table":
-        option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if output_format == "json" else 0)
-        return orjson.dumps({**row, "details": dict(facts.details)}, option=option)
-    row["capabilities"] = " ".join(facts.model.capabilities)
-    known = {name: value for name, value in {**row, **facts.details}.items() if value not in (None, "")}
-    return table([("FIELD", "VALUE"), *((name, _shown(value)) for name, value in known.items())]).encode()
-
-
-def rendered_running(models: list[RunningModel], output_format: str) -> bytes:
-    """Models in memory as a JSON array, NDJSON, or a table."""
-    if output_format != "table":
-        return _for_programs([model._asdict() for model in models], output_format)
-    rows = [
-        (
-            f"{model.provider}/{model.id}",
-            size_text(model.size),
-            f"{100 * model.size_vram // model.size if model.size else 0}%",
-            _number(model.context_window),
-            model.expires_at or "-",
-        )
-        for model in models
-    ]
-    return table([("MODEL", "SIZE", "GPU", "CONTEXT", "UNTIL"), *rows]).encode()
 
 
 def size_text(size: int) -> str:
@@ -164,7 +177,7 @@ def size_text(size: int) -> str:
     return f"{amount:.3g} {unit}"
 
 
-def _for_programs(rows: list[dict[str, Any]], output_format: str) -> bytes:
+def for_programs(rows: list[dict[str, Any]], output_format: str) -> bytes:
     if output_format == "json":
         return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
@@ -173,38 +186,34 @@ def _for_programs(rows: list[dict[str, Any]], output_format: str) -> bytes:
 def _cells(model: ModelInfo) -> tuple[str, ...]:
     return (
         f"{model.provider}/{model.id}",
-        _number(model.context_window),
-        _number(model.max_output),
-        _number(model.input_usd_per_mtok),
-        _number(model.output_usd_per_mtok),
+        number_text(model.context_window),
+        number_text(model.max_output),
+        number_text(model.input_usd_per_mtok),
+        number_text(model.output_usd_per_mtok),
         " ".join(model.capabilities) or "-",
         model.deprecated or "-",
     )
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
-def _shown(value: object) -> str:
-    """A value for people; a provider's text must not drive the terminal."""
-    text = _number(value) if isinstance(value, float) else str(value)
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+def list_models(names: list[str], ask: ListModels, type_of: TypeOf, kept: FindKept = lambda _name: None) -> Listing:
+    """Ask all providers in `names` at the same time and complete their answers from the catalogue.
 
-
-def list_models(names: list[str], ask: ListModels, type_of: TypeOf) -> Listing:
-    """Ask all providers in `names` at the same time and complete their answers from the catalogue."""
+    For one that fails stands what was `kept`.
+    """
     if not names:
         return Listing((), ())
     with ThreadPoolExecutor(max_workers=len(names)) as threads:
-        answers = list(threads.map(lambda name: _ask(name, ask), names))
-    models, failures = [], []
-    for name, answer in zip(names, answers, strict=True):
-        if isinstance(answer, FennecError):
-            failures.append(answer)
-        else:
-            models += sorted((_completed(model, type_of(name)) for model in answer), key=lambda model: model.id)
-    return Listing(tuple(models), tuple(failures))
+        answers = dict(zip(names, threads.map(lambda name: _ask(name, ask), names), strict=True))
+    failures = {name: answer for name, answer in answers.items() if isinstance(answer, FennecError)}
+    good = {name: answer for name, answer in answers.items() if not isinstance(answer, FennecError)}
+    stale = {name: found for name in failures if (found := kept(name)) is not None}
+    shown = {**good, **{name: found.models for name, found in stale.items()}}
+    models = [model for name in names if name in shown for model in _sorted(shown[name], type_of(name))]
+    return Listing(tuple(models), tuple(failures.values()), good, stale)
 
 
 def _ask(name: str, ask: ListModels) -> list[ModelInfo] | FennecError:
@@ -214,7 +223,11 @@ def _ask(name: str, ask: ListModels) -> list[ModelInfo] | FennecError:
         return error
 
 
-def _completed(model: ModelInfo, provider_type: str) -> ModelInfo:
+def _sorted(models: list[ModelInfo], provider_type: str) -> list[ModelInfo]:
+    return sorted((completed(model, provider_type) for model in models), key=lambda model: model.id)
+
+
+def completed(model: ModelInfo, provider_type: str) -> ModelInfo:
     """What the provider says, and the catalogue where it says nothing."""
     known = lookup(provider_type, model.id)
     if known is None:

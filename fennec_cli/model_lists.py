@@ -21,6 +21,7 @@ from fennec_cli.errors import OutputError
 
 FORM = 1
 _LARGEST = 32 * 1024 * 1024  # bytes; OpenRouter's list of 400 models takes 100 kB
+_LATEST = 1e11  # seconds since 1970; calendars of C libraries end somewhere above
 _NUMBER, _TEXT = int | float | None, str | None
 _TYPES: Mapping[str, Any] = {
     "id": str,
@@ -74,7 +75,7 @@ class ModelLists:
             document = orjson.loads(_own_bytes(path)) if path else {}
             if [document["form"], document["provider"], document["address"]] != [FORM, provider, address]:
                 return None
-            return KeptList([_model(row, provider) for row in document["models"]], float(document["moment"]))
+            return KeptList([_model(row, provider) for row in document["models"]], _moment(document["moment"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -101,12 +102,20 @@ def age_text(seconds: float) -> str:
     return "less than a minute"
 
 
-def _model(row: dict[str, Any], provider: str) -> ModelInfo:
+def _model(row: Any, provider: str) -> ModelInfo:
     """Read one model. Raises `ValueError` unless every field is what it should be."""
-    fits = row.keys() == _TYPES.keys() and all(isinstance(row[name], kind) for name, kind in _TYPES.items())
+    if not isinstance(row, dict) or row.keys() != _TYPES.keys():
+        raise ValueError("not a model")
+    fits = all(isinstance(row[name], kind) for name, kind in _TYPES.items())
     if not fits or row["provider"] != provider or not all(isinstance(each, str) for each in row["capabilities"]):
         raise ValueError("not a model of this provider")
     return ModelInfo(**{**row, "capabilities": tuple(row["capabilities"])})
+
+
+def _moment(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < _LATEST:
+        raise ValueError("not a moment")
+    return float(value)
 
 
 def _own_bytes(path: Path) -> bytes:
@@ -137,7 +146,6 @@ def _replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(fd)
         os.replace(draft, path)
-    except BaseException:  # a signal, too, leaves nothing behind
-        with suppress(FileNotFoundError):
+    finally:
+        with suppress(FileNotFoundError):  # it has its name now, unless something went wrong
             os.unlink(draft)
-        raise

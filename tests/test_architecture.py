@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fennec_cli"
 LAYERS: list[set[str]] = [
     {"__main__", "cli"},
     {"commands"},
-    {"api", "completion", "config_check", "config_report", "listing", "model_check"},
+    {"api", "completion", "config_check", "config_report", "listing", "model_check", "model_facts"},
     {"batch"},
     {"output", "prompts", "inputs"},
     {"pipeline"},
@@ -52,7 +52,7 @@ HOMES: dict[str, set[str]] = {
         "entra",
         "inputs",
         "listing",
-        "model_check",
+        "model_facts",
         "model_lists",
         "output",
         "providers",
@@ -62,7 +62,19 @@ HOMES: dict[str, set[str]] = {
     "jsonschema_rs": {"answer_schema"},
     "tomllib": {"config"},
 }
-PURE = {"aggregate", "backoff", "chunk", "dialects", "errors", "hints", "pricing", "providers", "regions", "request", "wire"}
+PURE = {
+    "aggregate",
+    "backoff",
+    "chunk",
+    "dialects",
+    "errors",
+    "hints",
+    "pricing",
+    "providers",
+    "regions",
+    "request",
+    "wire",
+}
 IMPURE_MODULES = {"os", "socket", "subprocess", "threading", "httpx", "select", "sys", "pathlib"}
 
 

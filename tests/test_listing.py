@@ -4,7 +4,9 @@ import orjson
 
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import FennecError, NetworkError
-from fennec_cli.listing import list_models, rendered, rendered_facts, size_text
+from fennec_cli.listing import from_catalogue, list_models, rendered, size_text
+from fennec_cli.model_facts import rendered_facts
+from fennec_cli.model_lists import KeptList
 from fennec_cli.providers.ollama import ModelFacts
 
 MODELS = {
@@ -23,6 +25,24 @@ def test_a_provider_that_fails_does_not_hide_the_others() -> None:
     listing = list_models(["openai", "down", "local"], ask, lambda name: name)
     assert [model.id for model in listing.models] == ["a-first", "gpt-6-luna", "tiny"]
     assert [failure.provider for failure in listing.failures if isinstance(failure, FennecError)] == ["down"]
+
+
+def test_what_was_kept_stands_for_a_provider_that_fails_and_for_no_other() -> None:
+    kept = KeptList([ModelInfo("old", "down")], 1.0)
+    listing = list_models(["down", "local"], ask, lambda name: name, lambda _name: kept)
+    assert [model.id for model in listing.models] == ["old", "tiny"]
+    assert (listing.stale, list(listing.answers)) == ({"down": kept}, ["local"])
+    assert len(listing.failures) == 1
+
+
+def test_the_catalogue_offers_no_model_that_is_shut_down() -> None:
+    everything, later = from_catalogue("openai", "openai", ""), from_catalogue("openai", "openai", "2099-01-01")
+    assert {model.id for model in later} < {model.id for model in everything}
+    assert all(model.deprecated is None for model in later)
+
+
+def test_a_service_that_only_speaks_like_another_has_none_of_its_models() -> None:
+    assert from_catalogue("groq", "openai", "2026-01-01") == []
 
 
 def test_the_catalogue_fills_in_what_the_provider_does_not_say() -> None:
@@ -53,6 +73,10 @@ def test_the_table_is_aligned() -> None:
     lines = rendered(list_models(["openai", "local"], ask, lambda name: name).models, "table").decode().splitlines()
     column = lines[0].index("CONTEXT")
     assert all(line[column - 1] == " " and line[column] != " " for line in lines)
+
+
+def test_a_name_cannot_drive_the_terminal() -> None:
+    assert "\x1b" not in rendered((ModelInfo("\x1b[2Jevil", "box"),), "table").decode()
 
 
 def test_no_provider_gives_an_empty_list() -> None:

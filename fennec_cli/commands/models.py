@@ -1,4 +1,4 @@
-"""`fennec models`: list and show models; fetch and remove those that run here."""
+"""`fennec models`: show models; fetch and remove those that run here. What asks all providers is in ask_models."""
 
 import os
 import sys
@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from fennec_cli import signals
-from fennec_cli.commands.options import Command, help_options, load_settings, option, settings_options
+from fennec_cli.commands.ask_models import check, list_, refresh, table_options
+from fennec_cli.commands.options import Command, help_options, option, settings_options
 from fennec_cli.errors import UsageError
 from fennec_cli.output.notes import Notes
 
@@ -37,57 +38,18 @@ Examples:
 LABELS = {"download": "downloading", "check": "checking", "waiting": "waiting for another fennec that fetches a model"}
 
 
-LIST_EXAMPLES = """\b
-Examples:
-  fennec models
-  fennec models list --ndjson | jq -r 'select(.input_usd_per_mtok < 0.5).id'
-"""
-
-
-def _format_options(command: Any) -> Any:
-    """Add `--format` with its shorthands."""
-    short: dict[str, Any] = {"is_flag": True, "envvar": (), "daily": True}
-    command = option("--json", "as_json", help="The same as --format json.", **short)(command)
-    command = option("--ndjson", help="The same as --format ndjson.", **short)(command)
-    return option(
-        "--format",
-        "output_format",
-        type=click.Choice(["table", "json", "ndjson"]),
-        default="table",
-        envvar=(),
-        daily=True,
-        help="A table for people, JSON, or one object a line.",
-    )(command)
-
-
-def _chosen_format(output_format: str, ndjson: bool, as_json: bool) -> str:
-    return "ndjson" if ndjson else "json" if as_json else output_format
-
-
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def models(ctx: click.Context, /) -> int:
     """List and show models; pull and remove Ollama's and local ones. Without a subcommand: list."""
-    return 0 if ctx.invoked_subcommand else int(ctx.invoke(list_, **_list_defaults(ctx)))
+    if ctx.invoked_subcommand:
+        return 0
+    with list_.make_context("list", [], parent=ctx) as inner:
+        return int(list_.invoke(inner))
 
 
-@models.command("list", cls=Command, add_help_option=False, epilog=LIST_EXAMPLES)
-@option("--provider", metavar="NAME", daily=True, help="Only this provider's models.")
-@_format_options
-@settings_options
-@help_options
-@click.pass_context
-def list_(ctx: click.Context, /, provider: str | None, output_format: str, ndjson: bool, as_json: bool) -> int:
-    """List the models of every configured provider."""
-    from fennec_cli.listing import run_list
-
-    signals.install()
-    return run_list(ctx.obj, provider, _chosen_format(output_format, ndjson, as_json))
-
-
-def _list_defaults(ctx: click.Context) -> dict[str, Any]:
-    ctx.obj = load_settings(None, None)
-    return {"provider": os.environ.get("FENNEC_PROVIDER"), "output_format": "table", "ndjson": False, "as_json": False}
+for asking in (list_, check, refresh):
+    models.add_command(asking)
 
 
 @models.command(cls=Command, add_help_option=False, epilog=PULL_EXAMPLES)
@@ -131,7 +93,7 @@ def rm(ctx: click.Context, /, model: str) -> int:
     if kind == "local":
         ModelManager().remove(name)
         return 0
-    from fennec_cli.listing import ollama_server
+    from fennec_cli.model_facts import ollama_server
     from fennec_cli.ollama_models import remove
     from fennec_cli.registry import ProviderRegistry
 
@@ -142,30 +104,30 @@ def rm(ctx: click.Context, /, model: str) -> int:
 
 @models.command(cls=Command, add_help_option=False, epilog=SHOW_EXAMPLES)
 @click.argument("model", metavar="[PROVIDER/]MODEL")
-@_format_options
+@table_options
 @settings_options
 @help_options
 @click.pass_context
-def show(ctx: click.Context, /, model: str, output_format: str, ndjson: bool, as_json: bool) -> int:
+def show(ctx: click.Context, /, model: str, output_format: str) -> int:
     """Show what is known of one model, from its provider and from the catalogue."""
-    from fennec_cli.listing import run_show
+    from fennec_cli.model_facts import run_show
 
     signals.install()
-    return run_show(ctx.obj, model, _chosen_format(output_format, ndjson, as_json))
+    return run_show(ctx.obj, model, output_format)
 
 
 @models.command(cls=Command, add_help_option=False, epilog=PS_EXAMPLES)
 @option("--provider", metavar="NAME", daily=True, help="Only this Ollama's models.")
-@_format_options
+@table_options
 @settings_options
 @help_options
 @click.pass_context
-def ps(ctx: click.Context, /, provider: str | None, output_format: str, ndjson: bool, as_json: bool) -> int:
+def ps(ctx: click.Context, /, provider: str | None, output_format: str) -> int:
     """List the models that an Ollama server holds in memory."""
-    from fennec_cli.listing import run_ps
+    from fennec_cli.model_facts import run_ps
 
     signals.install()
-    return run_ps(ctx.obj, provider, _chosen_format(output_format, ndjson, as_json))
+    return run_ps(ctx.obj, provider, output_format)
 
 
 def _managed(config: Any, model: str) -> tuple[str, str, str]:
@@ -178,7 +140,8 @@ def _managed(config: Any, model: str) -> tuple[str, str, str]:
 
 
 def _pull_to_server(config: Any, provider: str, name: str, bar: "_Bar") -> str:
-    from fennec_cli.listing import ollama_server, size_text
+    from fennec_cli.listing import size_text
+    from fennec_cli.model_facts import ollama_server
     from fennec_cli.ollama_models import pull as fetch
     from fennec_cli.registry import ProviderRegistry
 

@@ -127,8 +127,11 @@ def help_options(command: Any) -> Any:
     )(command)
 
 
-def format_options(command: Any) -> Any:
-    """Add `--format` with its shorthands `--json` and `--ndjson`, as the one parameter `output_format`."""
+def format_options(command: Any, *, people: str = "text") -> Any:
+    """Add `--format` with its shorthands `--json` and `--ndjson`, as the one parameter `output_format`.
+
+    `people` is the name of the form that is for them.
+    """
 
     def remember(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
         if wanted:
@@ -143,12 +146,12 @@ def format_options(command: Any) -> Any:
     return option(
         "--format",
         "output_format",
-        type=click.Choice(["text", "json", "ndjson"]),
-        default="text",
+        type=click.Choice([people, "json", "ndjson"]),
+        default=people,
         envvar=(),
         daily=True,
         callback=decide,
-        help="Text for people, one JSON array, or one object a line.",
+        help=f"{people.capitalize()} for people, JSON, or one object a line.",
     )(command)
 
 

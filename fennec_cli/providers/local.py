@@ -3,6 +3,7 @@
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.base import Dialect, Endpoint, HTTPCall
 from fennec_cli.dialects.openai_errors import decode_error as decode_error
+from fennec_cli.errors import RequestError
 from fennec_cli.providers.base import completion_call
 from fennec_cli.providers.openai import authorization as authorization
 from fennec_cli.providers.openai import build_models_request as build_models_request
@@ -24,4 +25,9 @@ def dialect(_endpoint: Endpoint, _request: CompletionRequest) -> Dialect:
 
 
 def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
+    """Raises `RequestError` for attachments: the engine would say so, too, but as a fault of its own (500)."""
+    if any(message.attachments for message in request.messages):
+        raise RequestError(
+            "the embedded engine runs models for text only", hint="leave the attachment out, or name another provider"
+        )
     return completion_call(dialect(endpoint, request), request, endpoint, extra_headers=_CLOSE)

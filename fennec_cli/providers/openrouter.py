@@ -94,6 +94,11 @@ def build_models_request(endpoint: Endpoint, cursor: str | None = None) -> HTTPC
     return models_call(endpoint, "/models" if cursor is None else f"/models?offset={cursor}")
 
 
+def build_key_request(endpoint: Endpoint) -> HTTPCall:
+    """Return the request for the limits of the key: the list of models is public and accepts any."""
+    return models_call(endpoint, "/key")
+
+
 def models_cursor(body: bytes) -> str | None:
     """Return the offset that the link to the next page names. The link itself is not followed: it names a host."""
     try:

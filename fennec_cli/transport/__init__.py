@@ -93,11 +93,11 @@ class HTTPProvider:
         return self._endpoint
 
     def stream_completion(self, request: CompletionRequest) -> Chunks:
-        dialect = self._module.dialect(self._endpoint, request)
-        request = self._with_bytes(request, dialect.FETCHED)
-        call = self._module.build_request(request, self._endpoint)
-        patience = Patience(self._limits, request.deadline)
         try:
+            dialect = self._module.dialect(self._endpoint, request)
+            request = self._with_bytes(request, dialect.FETCHED)
+            call = self._module.build_request(request, self._endpoint)
+            patience = Patience(self._limits, request.deadline)
             with self._exchange(call, patience) as exchange:
                 yield self._opening(call, request, exchange)
                 yield from _answer(exchange, dialect, patience, streamed=request.stream)

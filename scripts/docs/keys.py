@@ -31,7 +31,8 @@ KEYS: dict[str, str] = {
     "format": "Format of the output.",
     "deadline": "Limit for everything, from reading standard input on.",
     "alias.SHORT": "The model that the short name stands for.",
-    "provider.NAME.type": "The kind of service: openai, anthropic, openrouter, ollama, azure, local, or one that an installed package adds.",
+    "provider.NAME.type": "The kind of service: openai, anthropic, openrouter, ollama, azure, local, "
+    "or one that an installed package adds.",
     "provider.NAME.api": "Which interface of the provider is used.",
     "provider.NAME.api_key": "The key, or where it is: `${VAR}` or `file:PATH`.",
     "provider.NAME.key_command": "A command that prints the key.",

@@ -95,7 +95,12 @@ FILES: tuple[tuple[str, str, str], ...] = (
     ("$XDG_CONFIG_HOME/fennec/config.toml", "XDG_CONFIG_HOME", "Configuration of the user."),
     ("./.fennec.toml", "PROJECT_FILE", "Configuration of the working directory; not trusted, see fennec-config(5)."),
     ("$XDG_DATA_HOME/fennec/models", "XDG_DATA_HOME", "Models of the embedded engine, a file `NAME.gguf` each."),
-    ("$XDG_CACHE_HOME/fennec", "XDG_CACHE_HOME", "Cached answers."),
+    (
+        "$XDG_CACHE_HOME/fennec/models",
+        "ModelLists",
+        "Lists of models as the providers gave them, a file `NAME.json` each.",
+    ),
+    ("$XDG_CACHE_HOME/fennec", "diskcache", "Cached answers."),
     ("$XDG_STATE_HOME/fennec", "XDG_STATE_HOME", "State shared by all processes."),
 )
 
@@ -173,6 +178,12 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
     "fennec models": (
         "Models of the embedded engine are files in `$XDG_DATA_HOME/fennec/models`. "
         "They are used as `local/NAME`, and nothing is ever fetched without being asked for.",
+        "What a provider answered to `list` or `refresh` is kept in `$XDG_CACHE_HOME/fennec/models`. "
+        "`list` shows it for a provider that fails, and with --offline instead of asking; how old it is stands on "
+        "standard error and, for programs, in the field `source`.",
+        "`check` gives the fields `provider`, `ok`, `url`, `tls`, `latency_ms`, `models`, `class` and `message`. "
+        "The latency goes from the call to the head of its answer and includes connecting. "
+        "The exit status of `list`, `check` and `refresh` is that of the first provider that failed.",
     ),
 }
 

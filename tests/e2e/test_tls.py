@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.peer import Peer, answer
+from tests.e2e.peer import Peer, answer, whole
 from tests.e2e.runner import Fennec
 
 Serve = Callable[..., Peer]
@@ -72,6 +72,14 @@ def test_a_certificate_of_an_own_ca_is_accepted_when_that_is_named(
     (fennec.home / "c.toml").write_text(f'[provider.openai]\nca_bundle = "{authority}/ca.pem"\n')
     fennec.complete("-c", "c.toml").succeeded("Hello")
     assert len(peer.requests) == 2
+
+
+def test_the_check_of_providers_says_the_version(fennec: Fennec, serve: Serve, authority: Path) -> None:
+    peer = serve(whole(200, b'{"data": []}'), context=server_context(authority, "checked"))
+    trust: dict[str, str | None] = {"SSL_CERT_FILE": str(authority / "ca.pem")}
+    result = fennec("models", "check", "--provider", "openai", "--json", env=trust)
+    assert '"tls": "TLSv1.3"' in result.text
+    assert (len(peer.requests), result.status) == (1, 0)
 
 
 def test_an_unknown_issuer_is_refused(fennec: Fennec, serve: Serve, authority: Path) -> None:

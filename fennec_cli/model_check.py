@@ -1,0 +1,116 @@
+"""Whether each provider can be reached and takes the key: asked by what costs nothing, its list of models."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from fennec_cli.config import Config
+from fennec_cli.errors import ConfigError, FennecError, RequestError
+from fennec_cli.listing import asked_names, for_programs, one_server
+from fennec_cli.output.notes import Notes
+from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.table import table
+from fennec_cli.registry import ProviderRegistry
+from fennec_cli.transport import HTTPProvider
+
+HEADER = ("PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "NOTE")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was seen of one provider. None stands for what was not seen, or does not exist (TLS of plain http)."""
+
+    provider: str
+    url: str | None = None
+    tls: str | None = None
+    latency_ms: float | None = None  # from the call to the head of its answer, connecting included
+    models: int | None = None
+    message: str = ""
+    failure: FennecError | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        failure = self.failure
+        return {
+            "provider": self.provider,
+            "ok": failure is None,
+            "url": self.url,
+            "tls": self.tls,
+            "latency_ms": self.latency_ms,
+            "models": self.models,
+            "class": failure.error_class if failure else "ok",
+            "message": failure.line().partition(": ")[2] if failure else self.message,
+        }
+
+
+def run_check(config: Config, provider: str | None, output_format: str) -> int:
+    """Run `fennec models check` and return its exit status: the first failure's, when a provider failed."""
+    import fennec_cli.transport.client  # noqa: F401 - loading it takes longer than many an answer
+
+    registry, notes = ProviderRegistry(config), Notes()
+    try:
+        names = asked_names(registry, provider)
+        with ThreadPoolExecutor(max_workers=len(names)) as threads:
+            checks = list(threads.map(lambda name: check(registry, name), names))
+    finally:
+        registry.close()
+    DescriptorSink(1, closed=sys.stdout is None).write(rendered(checks, output_format))
+    failures = [each.failure for each in checks if each.failure]
+    for failure in failures:
+        notes.error(failure)
+    return failures[0].exit_status if failures else 0
+
+
+def check(registry: ProviderRegistry, name: str) -> Check:
+    """Ask one provider; what fails is part of the answer."""
+    url = None
+    try:
+        kind = registry.type_of(name)
+        if kind == "local":
+            return _check_local(registry, name)
+        server = one_server(registry, name)
+        url = server.endpoint.base_url
+        if kind == "openrouter":
+            _try_key(server)
+        models = registry.list_models(name)
+    except FennecError as error:
+        return Check(name, url, failure=error)
+    assert server.link is not None  # it has answered
+    return Check(name, url, server.link.tls, round(1000 * server.link.head_s, 1), len(models))
+
+
+def _try_key(server: HTTPProvider) -> None:
+    """Ask OpenRouter for the key's limits, as its list of models is public. A gateway may not know that question."""
+    from fennec_cli.providers.openrouter import build_key_request
+
+    try:
+        server.send(build_key_request(server.endpoint))
+    except RequestError as error:
+        if error.status != 404:
+            raise
+
+
+def rendered(checks: list[Check], output_format: str) -> bytes:
+    """The checks as a JSON array, NDJSON, or a table."""
+    if output_format != "table":
+        return for_programs([each.row for each in checks], output_format)
+    return table([HEADER, *map(_cells, checks)]).encode()
+
+
+def _check_local(registry: ProviderRegistry, name: str) -> Check:
+    from fennec_cli.engine import engine_version
+
+    engine = f"xllamacpp {engine_version()}"
+    models = registry.list_models(name)
+    if not models:
+        hint = "run `fennec models pull local/smollm2-135m`"
+        return Check(name, models=0, failure=ConfigError(f"{name}: no model is installed", hint=hint))
+    return Check(name, models=len(models), message=engine)
+
+
+def _cells(each: Check) -> tuple[str, ...]:
+    latency = "-" if each.latency_ms is None else f"{each.latency_ms:.0f} ms"
+    models = "-" if each.models is None else str(each.models)
+    # Why one failed stands on standard error, in a line that may be long.
+    return (each.provider, each.row["class"], each.url or "-", each.tls or "-", latency, models, each.message)
