@@ -1,10 +1,15 @@
 """`python -m fennec_cli` and the console script: as little as possible before the command itself."""
 
+import gc
 import os
 import sys
 from typing import NoReturn
 
 from fennec_cli import __version__
+
+# Imports allocate much and free nothing: with Python's 700 the collector runs a hundred times before the first byte.
+# Measured on a live answer, 25 interleaved runs: 11.6 P with the default, 11.2 P with this.
+GC_THRESHOLD = 50_000
 
 
 def main() -> NoReturn:
@@ -15,6 +20,7 @@ def main() -> NoReturn:
             os._exit(0)
         except OSError:
             pass  # the long way says what is wrong
+    gc.set_threshold(GC_THRESHOLD)
     from fennec_cli.signals import die_silently
 
     die_silently()

@@ -8,9 +8,6 @@ from typing import NamedTuple
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.stages import Stage
-from fennec_cli.stages.conform import conform
-from fennec_cli.stages.extract import extract
-from fennec_cli.stages.hold import hold
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import Price, measure
 from fennec_cli.stages.retry import retry
@@ -33,6 +30,8 @@ def attempts(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
     """One provider: send, hold the answer where nothing may be shown before its end, repeat what failed."""
     stage: Stage = provider.stream_completion
     if settings.atomic:
+        from fennec_cli.stages.hold import hold  # what is not used is not imported
+
         stage = hold(stage)
     return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning)
 
@@ -45,8 +44,12 @@ def request_pipeline(provider: StreamingProvider, settings: PipelineSettings, pr
     """What happens to a request between the command and the provider; `price` is asked once the usage is known."""
     stage = attempts(provider, settings)
     if settings.extract:
+        from fennec_cli.stages.extract import extract
+
         stage = extract(stage)
     if settings.conform:
+        from fennec_cli.stages.conform import conform
+
         stage = conform(stage)
     stage = judge(stage, allow_truncated=settings.allow_truncated, allow_filtered=settings.allow_filtered)
     return measure(stage, price=price)

@@ -12,11 +12,13 @@ from fennec_cli.errors import ConfigError
 from fennec_cli.keys import has_key
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
-from fennec_cli.regional import RegionalProvider
 from fennec_cli.transport import HTTPProvider
 
 if TYPE_CHECKING:
     from fennec_cli.engine import Engine
+    from fennec_cli.regional import RegionalProvider
+
+    _Provider = HTTPProvider | RegionalProvider
 
 OLLAMA_PORT = 11434
 # Which provider is taken when nothing names one: the first whose key is present.
@@ -46,7 +48,7 @@ class ProviderRegistry:
         self._overrides = overrides
         self._environ = environ
         self._say = say
-        self._providers: dict[str, HTTPProvider | RegionalProvider] = {}
+        self._providers: dict[str, _Provider] = {}
         self._engines: list[Engine] = []
 
     def choose(self, model: str | None = None, provider: str | None = None) -> Target:
@@ -66,7 +68,7 @@ class ProviderRegistry:
         self._check(chosen)
         return Target(chosen, name or self._default_model(chosen), reason)
 
-    def get_provider(self, name: str, model: str | None = None) -> HTTPProvider | RegionalProvider:
+    def get_provider(self, name: str, model: str | None = None) -> "_Provider":
         """Return the provider called `name`, set up for `model` (the embedded engine loads it)."""
         key = f"{name}/{model}"
         if key not in self._providers:
@@ -76,7 +78,7 @@ class ProviderRegistry:
     def direct(self, name: str) -> HTTPProvider:
         """Return the provider at its one address, for calls that are no completions."""
         provider = self.get_provider(name)
-        if isinstance(provider, RegionalProvider):
+        if not isinstance(provider, HTTPProvider):
             raise ConfigError(f"{name} has several regions, and models are managed at one address")
         return provider
 
@@ -178,13 +180,15 @@ class ProviderRegistry:
     def _assembly(self, settings: ProviderConfig, model: str | None) -> Assembly:
         return Assembly(settings, model, overrides=self._overrides, environ=self._environ, say=self._say)
 
-    def _build(self, name: str, model: str | None) -> HTTPProvider | RegionalProvider:
+    def _build(self, name: str, model: str | None) -> "_Provider":
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
         if settings.type == "local":
             wanted = model or self._default_model(name)
             return assembly.local(lambda: self._start_engine(settings, wanted))
         if settings.extra.get("regions") or settings.extra.get("allowed_regions") is not None:
+            from fennec_cli.regional import RegionalProvider
+
             return RegionalProvider(assembly.regional(), say=self._say)
         return assembly.provider()
 

@@ -16,9 +16,8 @@ from fennec_cli.chunk import (
 )
 from fennec_cli.dialects import content_filter
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object, text_of
+from fennec_cli.dialects.documents import json_object, reported_error, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
-from fennec_cli.dialects.openai_errors import error_from_event
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
 from fennec_cli.wire import Event
@@ -101,7 +100,7 @@ def decode_body(body: bytes) -> list[CompletionChunk]:
 
 def _chunks(document: dict[str, Any], part: str) -> list[CompletionChunk]:
     if document.get("error"):
-        raise error_from_event(document["error"])
+        raise reported_error(document["error"])
     try:
         return _decoded(document, part)
     except (AttributeError, TypeError, KeyError, ValueError) as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from fennec_cli.errors import ProtocolError
+from fennec_cli.errors import ProtocolError, ProviderError
 from fennec_cli.wire import check_depth
 
 
@@ -25,3 +25,10 @@ def text_of(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text is a {type(value).__name__}")
     return value
+
+
+def reported_error(fault: Any) -> ProviderError:
+    """Classify an error object inside a stream of one of OpenAI's dialects; its table is imported when it is needed."""
+    from fennec_cli.dialects.openai_errors import error_from_event
+
+    return error_from_event(fault)

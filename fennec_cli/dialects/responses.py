@@ -7,9 +7,8 @@ from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object, text_of
+from fennec_cli.dialects.documents import json_object, reported_error, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
-from fennec_cli.dialects.openai_errors import error_from_event
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
 from fennec_cli.wire import Event
@@ -97,7 +96,7 @@ def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:
         case "response.completed" | "response.incomplete" | "response.failed":
             return [*_ending(event["response"]), TERMINATOR]
         case "error":
-            raise error_from_event(event.get("error") or {**event, "type": None})
+            raise reported_error(event.get("error") or {**event, "type": None})
     return []
 
 
@@ -132,7 +131,7 @@ def _opening(response: dict[str, Any]) -> CompletionChunk:
 
 def _ending(response: dict[str, Any]) -> list[CompletionChunk]:
     if response.get("error"):
-        raise error_from_event(response["error"])
+        raise reported_error(response["error"])
     status = response.get("status")
     if status == "completed":
         calls = any(item.get("type") == "function_call" for item in response.get("output") or ())

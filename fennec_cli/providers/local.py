@@ -2,11 +2,11 @@
 
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.base import Dialect, Endpoint, HTTPCall
-from fennec_cli.dialects.openai_errors import decode_error as decode_error
 from fennec_cli.errors import RequestError
 from fennec_cli.providers.base import completion_call
 from fennec_cli.providers.openai import authorization as authorization
 from fennec_cli.providers.openai import build_models_request as build_models_request
+from fennec_cli.providers.openai import decode_error as decode_error
 from fennec_cli.providers.openai import decode_models as decode_models
 from fennec_cli.providers.openai import models_cursor as models_cursor
 from fennec_cli.request import CompletionRequest

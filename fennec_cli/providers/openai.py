@@ -2,7 +2,7 @@
 
 from fennec_cli.dialects import chat, responses
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
-from fennec_cli.dialects.openai_errors import decode_error as decode_error
+from fennec_cli.errors import FennecError
 from fennec_cli.providers.base import completion_call, effective_sampling, models_call, openai_models
 from fennec_cli.request import CompletionRequest
 
@@ -70,6 +70,12 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
 
 def authorization(key: str) -> Headers:
     return {"authorization": f"Bearer {key}"}
+
+
+def decode_error(status: int, headers: Headers, body: bytes) -> FennecError:
+    from fennec_cli.dialects import openai_errors  # an answer that is good does not need it
+
+    return openai_errors.decode_error(status, headers, body)
 
 
 def build_models_request(endpoint: Endpoint, _cursor: str | None = None) -> HTTPCall:
