@@ -22,7 +22,9 @@ from fennec_cli.transport.patience import Patience
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((TRANSCRIPTS / "expected.json").read_text())["transcripts"]
-STREAMS = sorted(name for name in EXPECTED if name.startswith("openai-chat-") and name.endswith(".sse"))
+STREAMS = sorted(
+    name for name in EXPECTED if name.startswith(("openai-chat-", "openai-responses-")) and name.endswith(".sse")
+)
 FINISHES = {"Stop": "stop", "Length": "length", "ContentFilter": "content_filter", "ToolCalls": "tool_calls"}
 REQUEST = CompletionRequest.from_text("hi", model="m")
 
@@ -48,9 +50,15 @@ class CutClient:
         pass
 
 
-def outcome(body: bytes, fault: FennecError | None = None) -> tuple[list[CompletionChunk], FennecError | None]:
+def endpoint(name: str) -> Endpoint:
+    return Endpoint("openai", "http://127.0.0.1/v1", api="responses" if "-responses-" in name else "chat")
+
+
+def outcome(
+    name: str, body: bytes, fault: FennecError | None = None
+) -> tuple[list[CompletionChunk], FennecError | None]:
     """The chunks that reach the writer, and the error they end with."""
-    provider = HTTPProvider(openai, Endpoint("openai", "http://127.0.0.1/v1"), lambda: CutClient(body, fault))  # type: ignore[arg-type, return-value]
+    provider = HTTPProvider(openai, endpoint(name), lambda: CutClient(body, fault))  # type: ignore[arg-type, return-value]
     shown: list[CompletionChunk] = []
     try:
         shown.extend(retry(provider.stream_completion, RetryConfig(max_attempts=1))(REQUEST))
@@ -80,7 +88,7 @@ def finishes(name: str) -> set[str]:
 
 def check(name: str, body: bytes, fault: FennecError | None) -> bool:
     """Check one cut; return whether it was a success."""
-    chunks, error = shown = outcome(body, fault)
+    chunks, error = shown = outcome(name, body, fault)
     whole = whole_texts(name)
     for index, text in texts(chunks).items():
         assert whole[index].startswith(text), (name, len(body))
@@ -110,20 +118,21 @@ def test_truncate_every_byte(name: str, fault: FennecError | None) -> None:
         return
     # Once the last finish reason is complete every longer cut is a success too, and nothing before it is.
     assert successes == list(range(successes[0], len(body) + 1))
-    last = body.rindex(b'"finish_reason":"')
+    # In Responses the last event is the terminal one.
+    last = body.rindex(b"event: " if "-responses-" in name else b'"finish_reason":"')
     assert last < successes[0] <= body.index(b"\n\n", last) + 2
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_the_size_of_the_pieces_does_not_matter(name: str) -> None:
     body = (TRANSCRIPTS / name).read_bytes()
-    reference = outcome(body)
+    reference = outcome(name, body)
 
     class Bytewise(CutClient):
         def _chunks(self) -> Iterator[bytes]:
             return (body[i : i + 1] for i in range(len(body)))
 
-    provider = HTTPProvider(openai, Endpoint("openai", "http://127.0.0.1/v1"), lambda: Bytewise(body))  # type: ignore[arg-type, return-value]
+    provider = HTTPProvider(openai, endpoint(name), lambda: Bytewise(body))  # type: ignore[arg-type, return-value]
     shown: list[CompletionChunk] = []
     error = None
     try:
