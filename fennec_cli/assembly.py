@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
-from fennec_cli.config import ProviderConfig, check_base_url, expand
+from fennec_cli.config import ProviderConfig, check_base_url, expand, is_loopback, is_plain_http
 from fennec_cli.dialects.base import Endpoint, ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.keys import find_key, has_key
@@ -149,7 +149,7 @@ class Assembly:
             from fennec_cli.transport.client import HTTPClient
             from fennec_cli.transport.tls import plain_context, tls_context
 
-            if endpoint.base_url.startswith("http://"):
+            if is_plain_http(endpoint.base_url):
                 return HTTPClient(plain_context())
             return HTTPClient(
                 tls_context(ca_bundle=settings.ca_bundle, tls_min=settings.tls_min, environ=self._environ)
@@ -202,7 +202,7 @@ class Assembly:
     def _key(self, base_url: str) -> str | None:
         """Return the key or token, or None where none is needed (a compatible server on this machine, Ollama)."""
         settings, environ = self._settings, self._environ
-        if base_url.startswith("http://") and not is_loopback(base_url) and not settings.send_key_insecure:
+        if is_plain_http(base_url) and not is_loopback(base_url) and not settings.send_key_insecure:
             return None
         if settings.extra.get("token_command"):
             return self._token_source(base_url).token()
@@ -257,11 +257,6 @@ def configured_key(settings: ProviderConfig, environ: Mapping[str, str]) -> str 
         return expand(settings.api_key, environ, f"provider.{settings.name}.api_key")
     except ConfigError:
         return None
-
-
-def is_loopback(base_url: str) -> bool:
-    host = base_url.split("://", 1)[-1].split("/", 1)[0]
-    return host.startswith(("127.", "localhost", "[::1]"))
 
 
 def _first(*values: float | None) -> float:

@@ -124,6 +124,13 @@ def test_a_key_goes_over_plain_http_to_another_machine_only_when_told_twice() ->
     assert "authorization" in preview(KEY, **away, send_key_insecure=True).headers
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.evil.example/v1", "http://localhost.evil.example/v1", "HTTP://10.0.0.1/v1"]
+)
+def test_an_address_that_only_looks_harmless_gets_no_key_over_plain_http(url: str) -> None:
+    assert "authorization" not in preview(KEY, base_url=url, allow_insecure_http=True).headers
+
+
 def test_an_unset_variable_in_api_key_only_means_look_further() -> None:
     assert "authorization" in preview(KEY, api_key="${NO_SUCH_VARIABLE}").headers
 

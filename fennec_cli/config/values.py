@@ -59,6 +59,18 @@ def check_base_url(url: str, *, allow_insecure_http: bool, where: str = "base_ur
         raise ConfigError(f"{where} is plain http to another machine, {host:.200}", hint=hint)
 
 
+def is_plain_http(url: str) -> bool:
+    """Whether `url` is http, however it is spelt."""
+    return url[:7].lower() == "http://"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url`, one that `check_base_url` takes, leads to this machine."""
+    from urllib.parse import urlsplit
+
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
