@@ -2,7 +2,8 @@
 
 FennecError
 ├── UsageError (2)  ConfigError (3)  InputError (17)  OutputError (18)  InvalidOutput (15)
-├── Truncated (10)  PartialBatch (16)  Blocked (19)  IntegrityError (22)
+├── Truncated (10)  BudgetExceeded (12)  CacheMiss (13)  PartialBatch (16)
+├── Blocked (19)  Regression (21)  IntegrityError (22)
 └── ProviderError
     ├── AuthenticationError (4)
     ├── RequestError (5)
@@ -17,10 +18,12 @@ FennecError
     ├── ProviderTimeout (8)
     ├── StreamBroken (9)
     ├── ContentFiltered (11)
+    ├── CircuitOpen (14)
     └── TLSError (20)
 
-The class says what to do: `exit_status`, `retryable`, `trips_breaker`, `falls_back`. The instance says what
-happened: `provider`, `status`, `retry_after` (seconds), `hint`. Stages ask the error; nobody keeps lists of classes.
+The class says what to do: `exit_status`, `retryable`, `trips_breaker`, `falls_back`, `ends_retries`. The instance
+says what happened: `provider`, `status`, `retry_after` (seconds), `hint`. Stages ask the error; nobody keeps lists of
+classes.
 """
 
 from typing import ClassVar
@@ -59,6 +62,7 @@ class FennecError(Exception):
     default_retryable: ClassVar[bool] = False
     trips_breaker: ClassVar[bool] = False
     falls_back: ClassVar[bool] = False
+    ends_retries: ClassVar[bool] = False  # worth another try, but not by this process now
 
     def __init__(
         self,
@@ -141,6 +145,24 @@ class Blocked(FennecError):
     """A rule of the user's own (regions, privacy, filters) forbids the request; nothing was sent."""
 
     error_class = "blocked"
+
+
+class BudgetExceeded(FennecError):
+    """The request would cost more than the user allows, or its price is unknown."""
+
+    error_class = "budget"
+
+
+class CacheMiss(FennecError):
+    """Only the cache may answer, and it does not know the answer."""
+
+    error_class = "cache_miss"
+
+
+class Regression(FennecError):
+    """A benchmark found a model slower than its baseline."""
+
+    error_class = "regression"
 
 
 class IntegrityError(FennecError):
@@ -235,6 +257,15 @@ class ContentFiltered(ProviderError):
     """The provider's content filter refused the request or stopped the answer."""
 
     error_class = "filtered"
+
+
+class CircuitOpen(ProviderError):
+    """The provider failed so often of late that nothing is sent to it for a while."""
+
+    error_class = "circuit_open"
+    default_retryable = True
+    falls_back = True
+    ends_retries = True
 
 
 class TLSError(ProviderError):

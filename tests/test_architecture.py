@@ -22,6 +22,7 @@ LAYERS: list[set[str]] = [
     {"answer_schema"},
     {"entra"},
     {"catalogue", "config", "keys", "signals"},
+    {"private"},
     {"backoff", "duration", "pricing", "regions"},
     {"providers"},
     {"dialects"},

@@ -68,7 +68,10 @@ def _engine(
 
     def may_repeat(error: BaseException) -> bool:
         return (
-            isinstance(error, FennecError) and error.retryable and (error.retry_after or 0.0) <= policy.max_retry_after
+            isinstance(error, FennecError)
+            and error.retryable
+            and not error.ends_retries
+            and (error.retry_after or 0.0) <= policy.max_retry_after
         )
 
     def too_late(wait: float) -> bool:
