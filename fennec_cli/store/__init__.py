@@ -1,0 +1,154 @@
+"""What processes share: records by name, changed in short transactions.
+
+Shared state makes things better, never worse. A store that is missing, locked, read-only, full or broken is left alone
+for the rest of the run: `SharedState` goes on with what this process knows, and says so once.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from fennec_cli.private import home_of
+
+Record = dict[str, Any]  # a JSON object of at most MAX_RECORD bytes
+Result = TypeVar("Result")
+Change = Callable[[list[Record | None]], tuple[list[Record | None], Result]]
+
+MAX_RECORD = 4096  # bytes of JSON
+
+
+class StoreFailed(Exception):
+    """The store cannot be used: the reason in a few words."""
+
+
+class StoreBusy(StoreFailed):
+    """Another process holds the store for longer than we wait."""
+
+
+class StateStore(Protocol):
+    """Records by name. Every method may raise `StoreFailed`, but for those of `SharedState` and `MemoryStore`."""
+
+    def get(self, name: str, /) -> Record | None:
+        """Return a record, or None."""
+        ...
+
+    def update(self, names: Sequence[str], change: Change[Result], /) -> Result:
+        """Read the named records, and write what `change` makes of them, in one transaction.
+
+        `change` gets them in order, None for those that do not exist; it returns the new ones (None deletes) and a
+        result, which is handed on. It may be called again if the transaction has to be repeated.
+        """
+        ...
+
+    def scan(self, prefix: str, /) -> Iterator[tuple[str, Record]]:
+        """Yield the records whose names begin so, in no order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class MemoryStore:
+    """Records of this process alone."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Record | None:
+        return self._records.get(name)
+
+    def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+        with self._lock:
+            records, result = change([self._records.get(name) for name in names])
+            for name, record in zip(names, records, strict=True):
+                if record is None:
+                    self._records.pop(name, None)
+                else:
+                    self._records[name] = record
+            return result
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, Record]]:
+        with self._lock:
+            found = [(name, record) for name, record in self._records.items() if name.startswith(prefix)]
+        yield from found
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class SharedState:
+    """A store that never fails: opened when it is first used, replaced by memory when it cannot be.
+
+    `failures` counts what went wrong; `say` is told the reason once.
+    """
+
+    def __init__(self, open_store: Callable[[], StateStore], say: Callable[[str], None] = lambda _text: None) -> None:
+        self._open = open_store
+        self._say = say
+        self._store: StateStore | None = None
+        self._lock = threading.Lock()
+        self.failures = 0
+
+    def get(self, name: str) -> Record | None:
+        return self._try(lambda store: store.get(name))
+
+    def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+        return self._try(lambda store: store.update(names, change))
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, Record]]:
+        return iter(self._try(lambda store: list(store.scan(prefix))))
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def _try(self, use: Callable[[StateStore], Result]) -> Result:
+        store = self._store
+        try:
+            if store is None:
+                store = self._opened()
+            return use(store)
+        except StoreFailed as error:
+            return use(self._given_up(store, error))
+
+    def _opened(self) -> StateStore:
+        with self._lock:
+            if self._store is None:
+                self._store = self._open()
+            return self._store
+
+    def _given_up(self, failed: StateStore | None, error: StoreFailed) -> StateStore:
+        with self._lock:
+            self.failures += 1
+            if self._store is failed:  # the first thread that met the failure
+                self._say(f"the shared state cannot be used ({error}); this process goes on with its own")
+                if failed is not None:
+                    failed.close()
+                self._store = MemoryStore()
+            assert self._store is not None
+            return self._store
+
+
+def shared_state(
+    environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = lambda _text: None
+) -> SharedState:
+    """Return the state that all processes of this user share, below the state directory. Opens nothing."""
+
+    def open_store() -> StateStore:
+        home = home_of("state", environ)
+        if home is None:
+            raise StoreFailed("there is no state directory: HOME is not set")
+        from fennec_cli.store.disk import OnNetwork
+        from fennec_cli.store.state import DiskState
+
+        try:
+            return DiskState(home / "state")
+        except OnNetwork:
+            runtime = environ.get("XDG_RUNTIME_DIR", "")
+            if not runtime.startswith("/"):
+                raise
+            return DiskState(Path(runtime, "fennec", "state"))
+
+    return SharedState(open_store, say)

@@ -1,0 +1,181 @@
+"""Records shared by processes: no update is lost, and a store that fails never gets in the way."""
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fennec_cli.store import MemoryStore, Record, SharedState, StateStore, StoreFailed, shared_state
+from fennec_cli.store.state import DiskState
+
+PROCESSES = 16
+
+
+def counted(records: list[Record | None]) -> tuple[list[Record | None], int]:
+    new = [{"n": (record or {"n": 0})["n"] + 1} for record in records]
+    return [*new], new[0]["n"]
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
+    made: StateStore = MemoryStore() if request.param == "memory" else DiskState(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def test_a_record_that_was_never_written_is_none(store: StateStore) -> None:
+    assert store.get("a") is None
+
+
+def test_an_update_reads_and_writes_several_records(store: StateStore) -> None:
+    assert store.update(["a", "b"], counted) == 1
+    assert store.update(["b", "c"], counted) == 2
+    assert [store.get(name) for name in "abc"] == [{"n": 1}, {"n": 2}, {"n": 1}]
+
+
+def test_none_deletes(store: StateStore) -> None:
+    store.update(["a"], counted)
+    store.update(["a", "b"], lambda _records: ([None, None], None))
+    assert store.get("a") is None
+
+
+def test_records_are_found_by_the_beginning_of_their_names(store: StateStore) -> None:
+    store.update(["metrics|x", "metrics|y", "circuit|x"], counted)
+    assert dict(store.scan("metrics|")) == {"metrics|x": {"n": 1}, "metrics|y": {"n": 1}}
+
+
+def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
+    store = DiskState(tmp_path)
+    store.update(["a"], counted)
+
+    def failing(_records: list[Record | None]) -> tuple[list[Record | None], None]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.update(["a"], failing)
+    assert store.update(["a"], counted) == 2
+
+
+def test_a_record_too_large_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreFailed, match="too large"):
+        DiskState(tmp_path).update(["a"], lambda _records: ([{"text": "x" * 5000}], None))
+
+
+def test_files_are_private_whatever_the_umask_is(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        store = DiskState(tmp_path / "state")
+        store.update(["a"], counted)
+    finally:
+        os.umask(old)
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+    assert found.pop("init.lock") == 0o600
+    assert set(found) == {"cache.db", "cache.db-wal", "cache.db-shm"}
+    assert set(found.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def _count(directory: Path, times: int) -> None:
+    store = DiskState(directory)
+    for _ in range(times):
+        store.update(["a", "b"], counted)
+    store.close()
+
+
+def test_state_16x1000_no_lost_update(tmp_path: Path) -> None:
+    times = 1000 if os.environ.get("FENNEC_SOAK") else 100
+    with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
+        pool.starmap(_count, [(tmp_path / "state", times)] * PROCESSES, chunksize=1)
+    assert DiskState(tmp_path / "state").get("b") == {"n": PROCESSES * times}
+
+
+def test_state_locked_fails_open_in_250ms(tmp_path: Path) -> None:
+    DiskState(tmp_path).close()
+    holder = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    said: list[str] = []
+    shared = SharedState(lambda: DiskState(tmp_path), said.append)
+    begin = time.monotonic()
+    assert shared.update(["a"], counted) == 1
+    assert 0.2 < time.monotonic() - begin < 1.0  # 250 ms, and what a busy machine adds
+    begin = time.monotonic()
+    assert shared.update(["a"], counted) == 2  # from now on this process counts for itself
+    assert time.monotonic() - begin < 0.2
+    assert shared.failures == 1
+    assert said == ["the shared state cannot be used (another process holds it); this process goes on with its own"]
+    holder.close()
+
+
+def test_state_readonly_home() -> None:
+    said: list[str] = []
+    shared = shared_state({"XDG_STATE_HOME": "/sys/kernel"}, said.append)  # not writable for root either
+    assert shared.update(["a"], counted) == 1
+    assert shared.get("a") == {"n": 1}
+    assert len(said) == 1
+
+
+def test_without_a_home_the_state_is_our_own() -> None:
+    said: list[str] = []
+    assert shared_state({}, said.append).update(["a"], counted) == 1
+    assert "HOME is not set" in said[0]
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all", b"", b"SQLite format 3\0" + b"\xff" * 4000])
+def test_state_corrupt_recovers(tmp_path: Path, damage: bytes) -> None:
+    store = DiskState(tmp_path)
+    store.update(["a"], counted)
+    store.close()
+    (tmp_path / "cache.db").write_bytes(damage)
+    said: list[str] = []
+    shared = SharedState(lambda: DiskState(tmp_path), said.append)
+    assert shared.update(["a"], counted) == 1
+    shared.close()
+    assert DiskState(tmp_path).get("a") == {"n": 1}  # on the disk again, not in memory
+    assert not said
+
+
+def test_pages_that_are_found_broken_in_use_are_replaced(tmp_path: Path) -> None:
+    store = DiskState(tmp_path)
+    for number in range(400):
+        store.update([f"{number}"], lambda _records: ([{"text": "x" * 1000}], None))
+    store.close()
+    path = tmp_path / "cache.db"
+    data = bytearray(path.read_bytes())
+    data[4096 * 8 :] = os.urandom(len(data) - 4096 * 8)  # header and settings stay whole
+    path.write_bytes(data)
+    store = DiskState(tmp_path)
+    for number in range(400):
+        store.update([f"{number}"], counted_afresh)
+    assert store.get("7") == {"n": 1}
+    assert len(list(tmp_path.glob("corrupt-*"))) <= 1
+
+
+def counted_afresh(_records: list[Record | None]) -> tuple[list[Record | None], None]:
+    return [{"n": 1}], None
+
+
+def test_a_deleted_directory_is_made_again_by_the_next_process(tmp_path: Path) -> None:
+    import shutil
+
+    store = DiskState(tmp_path / "state")
+    store.update(["a"], counted)
+    shutil.rmtree(tmp_path / "state")
+    shared = SharedState(lambda: store)
+    shared.update(["a"], counted)  # does not fail, whatever is counted
+    assert DiskState(tmp_path / "state").update(["a"], counted) == 1
+
+
+def _race(directory: Path) -> int:
+    return DiskState(directory).update(["a"], counted)
+
+
+def test_processes_that_create_it_at_once_share_it(tmp_path: Path) -> None:
+    for round_number in range(5):
+        with multiprocessing.get_context("fork").Pool(8) as pool:
+            found = pool.map(_race, [tmp_path / str(round_number)] * 8, chunksize=1)
+        assert sorted(found) == list(range(1, 9))
