@@ -58,6 +58,7 @@ function __fennec_place
                 'fennec complete --idle-timeout' \
                 'fennec complete --deadline' \
                 'fennec complete --retries' \
+                'fennec complete --on-interrupt' \
                 'fennec complete --api-key-file' \
                 'fennec complete --log-file' \
                 'fennec complete -c' \
@@ -200,6 +201,7 @@ complete -c fennec -n '__fennec_at fennec complete' -l first-token-timeout -x -d
 complete -c fennec -n '__fennec_at fennec complete' -l idle-timeout -x -d 'Limit between two pieces of the stream (2m).'
 complete -c fennec -n '__fennec_at fennec complete' -l deadline -x -d 'Limit for everything, from reading standard input on (30m a prompt; 0: none).'
 complete -c fennec -n '__fennec_at fennec complete' -l retries -x -d 'Attempts after the first one.'
+complete -c fennec -n '__fennec_at fennec complete' -l on-interrupt -x -a 'fail resume restart' -d 'When a stream breaks after it began: end, take it up again (Responses only; the provider keeps the answer for it), or ask anew (answers that are held back, as with --atomic or -o).'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'

@@ -60,6 +60,7 @@ class CompleteOptions(NamedTuple):
     idle_timeout: float | None = None
     deadline: float | None = None
     retries: int | None = None
+    on_interrupt: str = "fail"
     allow_truncated: bool = False
     allow_filtered: bool = False
     usage: bool = False
@@ -114,6 +115,12 @@ class _Run:
         self._tool_choice = inputs.checked_choice(options.tool_choice, self._tools)
         self._schema = inputs.schema(options.schema) if options.schema else None
         self._attachments = self._read_attachments()
+        if options.on_interrupt == "restart" and not self._holds:
+            raise UsageError(
+                "--on-interrupt restart needs an answer that is held back", hint="add --atomic, or -o FILE"
+            )
+        if options.on_interrupt == "resume" and options.no_stream:
+            raise UsageError("--on-interrupt resume and --no-stream exclude each other")
 
     def go(self, sink: Sink) -> int:
         options = self._options
@@ -233,8 +240,16 @@ class _Run:
             reasoning=options.reasoning,
             attachments=self._attachments,
             stream=not options.no_stream,
+            resume=options.on_interrupt == "resume",
             deadline=deadline,
         )
+
+    @property
+    def _holds(self) -> bool:
+        """Whether nothing of an answer is shown before its end."""
+        options = self._options
+        held = options.atomic or options.extract or self._schema is not None
+        return held or options.output is not None or options.output_format == "json"
 
     def _pipeline_settings(self) -> PipelineSettings:
         options, retry = self._options, self._settings.retry
@@ -242,11 +257,7 @@ class _Run:
             retry = retry._replace(max_attempts=options.retries + 1)
         return PipelineSettings(
             retry=retry,
-            atomic=options.atomic
-            or options.extract
-            or options.output is not None
-            or options.output_format == "json"
-            or self._schema is not None,
+            atomic=self._holds,
             shows_reasoning=options.reasoning,
             extract=options.extract,
             conform=self._schema is not None,

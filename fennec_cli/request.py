@@ -97,6 +97,7 @@ class CompletionRequest(NamedTuple):
     schema: Mapping[str, Any] | None = None  # JSON Schema of the answer
     reasoning: bool = False  # show the model's reasoning, where the provider does so on request only
     stream: bool = True
+    resume: bool = False  # let the provider keep the answer, so that a broken stream can be taken up again
     deadline: float | None = None
 
     @classmethod

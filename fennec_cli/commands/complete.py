@@ -64,6 +64,9 @@ AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 @option("--deadline", type=DURATION, group="Time", daily=True,
         help="Limit for everything, from reading standard input on (30m a prompt; 0: none).")
 @option("--retries", type=AT_LEAST_0, metavar="N", group="Time", help="Attempts after the first one.")
+@option("--on-interrupt", type=click.Choice(["fail", "resume", "restart"]), default="fail", group="Time",
+        help="When a stream breaks after it began: end, take it up again (Responses only; the provider keeps the"
+        " answer for it), or ask anew (answers that are held back, as with --atomic or -o).")
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")

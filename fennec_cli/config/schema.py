@@ -152,6 +152,7 @@ COMPLETE = Table(
         **TIMEOUTS,
         "deadline": _project(duration),
         "retries": Key(integer(0)),
+        "on_interrupt": Key(choice("fail", "resume", "restart")),
         "allow_truncated": Key(flag),
         "allow_filtered": Key(flag),
         "usage": Key(flag),

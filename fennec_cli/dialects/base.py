@@ -71,6 +71,27 @@ class Dialect(Protocol):
         ...
 
 
+class Position(NamedTuple):
+    """Where a stream is: the answer's id and the number of its last event, both None before the first one."""
+
+    response_id: str | None = None
+    number: int | None = None
+
+
+class Resumable(Protocol):
+    """What a dialect has on top whose streams can be taken up again."""
+
+    def position(self, event: Event, /) -> Position:
+        """Return what this event says about the place in the stream."""
+        ...
+
+    def resume_call(self, call: HTTPCall, place: Position, /) -> HTTPCall:
+        """Return the call for the events behind `place` of the answer that `call` began."""
+        ...
+
+    def cancel_call(self, call: HTTPCall, place: Position, /) -> HTTPCall: ...
+
+
 class ProviderModule(Protocol):
     """A service. A plain module satisfies it; `providers.PROVIDERS` is the table of them."""
 

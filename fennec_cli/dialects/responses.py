@@ -6,7 +6,7 @@ The end is a terminal event (`response.completed`, `.incomplete`, `.failed`, or 
 from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
-from fennec_cli.dialects.base import Framing
+from fennec_cli.dialects.base import Framing, HTTPCall, Position
 from fennec_cli.dialects.documents import json_object, reported_error, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.errors import ProtocolError, RequestError
@@ -52,6 +52,8 @@ def build_body(request: CompletionRequest, sampling: Sampling) -> dict[str, Any]
         body["text"] = {"format": {"type": "json_schema", **schema_fields(request.schema)}}
     if request.stream:
         body["stream"] = True
+    if request.resume:
+        body |= {"background": True, "store": True}
     return body
 
 
@@ -74,6 +76,34 @@ def decode_body(body: bytes) -> list[CompletionChunk]:
         return _whole(response)
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise ProtocolError(f"the provider sent an answer of an unknown shape ({error})") from error
+
+
+def position(event: Event) -> Position:
+    """Return the number of an event, and the answer's id where the event says it."""
+    if not event.data or event.data.startswith(b"[DONE]"):
+        return Position()
+    document = json_object(event.data)
+    response, number = document.get("response"), document.get("sequence_number")
+    identity = response.get("id") if isinstance(response, dict) else None
+    return Position(identity if isinstance(identity, str) else None, number if isinstance(number, int) else None)
+
+
+def resume_call(call: HTTPCall, place: Position) -> HTTPCall:
+    """Source: OpenAI guide "Background mode", read 2026-11."""
+    headers = {name: value for name, value in call.headers.items() if name != "content-type"}
+    return HTTPCall("GET", _below(call.url, place, "", f"stream=true&starting_after={place.number}"), headers)
+
+
+def cancel_call(call: HTTPCall, place: Position) -> HTTPCall:
+    return HTTPCall("POST", _below(call.url, place, "/cancel", ""), {**call.headers, "accept": "application/json"})
+
+
+def _below(url: str, place: Position, path: str, query: str) -> str:
+    from urllib.parse import quote
+
+    base, _, given = url.partition("?")
+    whole = "&".join(part for part in (given, query) if part)
+    return f"{base}/{quote(place.response_id or '', safe='')}{path}" + (f"?{whole}" if whole else "")
 
 
 def _decoded(event: dict[str, Any]) -> list[CompletionChunk]:

@@ -110,7 +110,7 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
 
     def adapt(body: dict[str, Any]) -> None:
         if chosen is responses:
-            body["store"] = False
+            body["store"] = request.resume
         if "max_tokens" in body:
             body["max_completion_tokens"] = body.pop("max_tokens")
         if version is not None and version < _USAGE_IN_STREAMS_SINCE:

@@ -59,7 +59,7 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
     def adapt(body: dict[str, object]) -> None:
         if not is_openai_host(endpoint.base_url):
             return
-        body["store"] = False
+        body["store"] = request.resume
         if request.stream:
             body["stream_options"] = {**STREAM_OPTIONS[chosen.PATH], "include_obfuscation": False}
         if "max_tokens" in body:

@@ -95,15 +95,46 @@ class HTTPProvider:
     def stream_completion(self, request: CompletionRequest) -> Chunks:
         try:
             dialect = self._module.dialect(self._endpoint, request)
+            if request.resume:
+                from fennec_cli.transport.resume import resumable
+
+                resumable(dialect, request)
             request = self._with_bytes(request, dialect.FETCHED)
             call = self._module.build_request(request, self._endpoint)
             patience = Patience(self._limits, request.deadline)
+            answer = self._resumed if request.resume else _answer
             with self._exchange(call, patience) as exchange:
                 yield self._opening(call, request, exchange)
-                yield from _answer(exchange, dialect, patience, streamed=request.stream)
+                yield from answer(exchange, dialect, patience, request, call)
         except ProviderError as error:
             self._sign(error)
             raise
+
+    def _resumed(
+        self, exchange: "Exchange", dialect: Dialect, patience: Patience, request: CompletionRequest, call: HTTPCall
+    ) -> Chunks:
+        """Like `_answer`, for an answer that is taken up again where its stream breaks."""
+        from fennec_cli.transport.resume import Track, resumable, resumed, say_goodbye
+
+        able = resumable(dialect, request)
+        track, fold = Track(able, dialect.decode), Fold()
+        try:
+            yield from resumed(
+                track,
+                lambda data: read_stream(data, dialect.FRAMING, track.decode, patience, fold),
+                exchange.chunks,
+                lambda position: self._exchange(able.resume_call(call, position), patience),
+            )
+        except ProviderError:
+            raise
+        except BaseException:  # the reader has gone, or a signal came: the provider would go on for nobody
+            if not fold.finish.complete:
+                say_goodbye(self._send_only, able, call, track)
+            raise
+
+    def _send_only(self, call: HTTPCall, patience: Patience) -> None:
+        with self._exchange(call, patience):
+            pass
 
     def get_models(self) -> list[ModelInfo]:
         models: list[ModelInfo] = []
@@ -248,12 +279,14 @@ class _Checked:
         raise self._module.decode_error(exchange.status, exchange.headers, body)
 
 
-def _answer(exchange: "Exchange", dialect: Dialect, patience: Patience, *, streamed: bool) -> Chunks:
+def _answer(
+    exchange: "Exchange", dialect: Dialect, patience: Patience, request: CompletionRequest, _call: HTTPCall
+) -> Chunks:
     kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     expected = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}[dialect.FRAMING]
-    if kind in (expected, "") and streamed:
-        yield from _stream(exchange.chunks, dialect, patience)
-    elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not streamed):
+    if kind in (expected, "") and request.stream:
+        yield from read_stream(exchange.chunks, dialect.FRAMING, dialect.decode, patience, Fold())
+    elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not request.stream):
         yield from _whole(exchange.read(), dialect, patience)
     else:
         raise ProtocolError(
@@ -263,22 +296,35 @@ def _answer(exchange: "Exchange", dialect: Dialect, patience: Patience, *, strea
 
 
 def _whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
-    finish, numbers = _FinishWatch(), CallNumbers()
+    fold = Fold()
     for chunk in dialect.decode_body(body):
-        finish.add(chunk, patience)
-        yield numbers.numbered(chunk)
-    if not finish.complete:
+        fold.finish.add(chunk, patience)
+        yield fold.numbers.numbered(chunk)
+    if not fold.finish.complete:
         raise NetworkError("the answer has no finish reason")
 
 
-def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Chunks:
-    decoder, finish, numbers = new_decoder(dialect.FRAMING), _FinishWatch(), CallNumbers()
+class Fold:
+    """What is remembered from event to event of one answer."""
+
+    def __init__(self) -> None:
+        self.finish, self.numbers = _FinishWatch(), CallNumbers()
+
+
+def read_stream(
+    chunks: Iterator[bytes],
+    framing: Framing,
+    decode: Callable[[Event], list[CompletionChunk]],
+    patience: Patience,
+    fold: Fold,
+) -> Chunks:
+    decoder, finish, numbers = new_decoder(framing), fold.finish, fold.numbers
     try:
         for data in _until_limit(chunks):
             ended = False
             for event in decoder.feed(data):
                 patience.event_seen()
-                for chunk in dialect.decode(event):
+                for chunk in decode(event):
                     if chunk is TERMINATOR:
                         ended = True
                         break
@@ -289,7 +335,7 @@ def _stream(chunks: Iterator[bytes], dialect: Dialect, patience: Patience) -> Ch
             yield PAUSE
         else:
             for event in decoder.close():
-                for chunk in dialect.decode(event):
+                for chunk in decode(event):
                     finish.add(chunk, patience)
                     yield chunk
     except ProviderError:

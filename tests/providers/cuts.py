@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.dialects.base import Dialect
 from fennec_cli.errors import ProviderError
-from fennec_cli.transport import _stream
+from fennec_cli.transport import Fold, read_stream
 from fennec_cli.transport.patience import Limits, Patience
 
 
@@ -13,7 +13,7 @@ def received(dialect: Dialect, pieces: Iterator[bytes]) -> tuple[CompletionRespo
     """What arrives of a stream that ends tidily after `pieces`, and the error that says that it is not whole."""
     fold = ResponseAggregator()
     try:
-        for chunk in _stream(pieces, dialect, Patience(Limits(), None)):
+        for chunk in read_stream(pieces, dialect.FRAMING, dialect.decode, Patience(Limits(), None), Fold()):
             fold.add_chunk(chunk)
     except ProviderError as error:
         return fold.finalize(), error
