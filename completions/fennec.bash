@@ -11,8 +11,8 @@ _fennec_table() {
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --on-interrupt --allow-truncated --allow-filtered -u --usage --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile --version -h --help'
-        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --on-interrupt --api-key-file --log-file -c --config --profile'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile --version -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --rpm --tpm --api-key-file --log-file -c --config --profile'
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
@@ -87,6 +87,7 @@ _fennec_value() {
     case $1 in
     'fennec complete -m' | \
         'fennec complete --model' | \
+        'fennec complete --fallback' | \
         'fennec models show ARGUMENT')
         _fennec_models
         ;;
@@ -149,6 +150,9 @@ _fennec_value() {
         ;;
     'fennec complete --format')
         _fennec_offer 'text ndjson json'
+        ;;
+    'fennec complete --strategy')
+        _fennec_offer 'manual automatic fallback cost'
         ;;
     'fennec complete --on-interrupt')
         _fennec_offer 'fail resume restart'

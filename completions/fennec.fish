@@ -52,13 +52,18 @@ function __fennec_place
                 'fennec complete --format' \
                 'fennec complete -o' \
                 'fennec complete --output' \
+                'fennec complete --strategy' \
+                'fennec complete --fallback' \
                 'fennec complete --timeout' \
                 'fennec complete --connect-timeout' \
                 'fennec complete --first-token-timeout' \
                 'fennec complete --idle-timeout' \
                 'fennec complete --deadline' \
                 'fennec complete --retries' \
+                'fennec complete --max-wait' \
                 'fennec complete --on-interrupt' \
+                'fennec complete --rpm' \
+                'fennec complete --tpm' \
                 'fennec complete --api-key-file' \
                 'fennec complete --log-file' \
                 'fennec complete -c' \
@@ -195,16 +200,22 @@ complete -c fennec -n '__fennec_at fennec complete' -s x -l extract -d 'Only the
 complete -c fennec -n '__fennec_at fennec complete' -l reasoning -d 'Show the model\'s reasoning too.'
 complete -c fennec -n '__fennec_at fennec complete' -l atomic -d 'Show nothing before the answer is complete.'
 complete -c fennec -n '__fennec_at fennec complete' -l no-stream -d 'Ask for the answer in one piece.'
+complete -c fennec -n '__fennec_at fennec complete' -l strategy -x -a 'manual automatic fallback cost' -d 'Who answers: the named model, the best or cheapest of the configured candidates, or the next one when one fails.'
+complete -c fennec -n '__fennec_at fennec complete' -l fallback -x -a '(__fennec_models)' -d 'Ask this model when those before it fail (repeatable, in order).'
 complete -c fennec -n '__fennec_at fennec complete' -l timeout -x -d 'Limit for one attempt as a whole.'
 complete -c fennec -n '__fennec_at fennec complete' -l connect-timeout -x -d 'Limit for connecting (5s).'
 complete -c fennec -n '__fennec_at fennec complete' -l first-token-timeout -x -d 'Limit until the first event (5m).'
 complete -c fennec -n '__fennec_at fennec complete' -l idle-timeout -x -d 'Limit between two pieces of the stream (2m).'
 complete -c fennec -n '__fennec_at fennec complete' -l deadline -x -d 'Limit for everything, from reading standard input on (30m a prompt; 0: none).'
 complete -c fennec -n '__fennec_at fennec complete' -l retries -x -d 'Attempts after the first one.'
+complete -c fennec -n '__fennec_at fennec complete' -l max-wait -x -d 'Longest wait for a rate limit (1m; 0: fail at once).'
+complete -c fennec -n '__fennec_at fennec complete' -l no-breaker -d 'Send even if the provider failed again and again of late.'
 complete -c fennec -n '__fennec_at fennec complete' -l on-interrupt -x -a 'fail resume restart' -d 'When a stream breaks after it began: end, take it up again (Responses only; the provider keeps the answer for it), or ask anew (answers that are held back, as with --atomic or -o).'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'
+complete -c fennec -n '__fennec_at fennec complete' -l rpm -x -d 'Most requests a minute, of all processes together.'
+complete -c fennec -n '__fennec_at fennec complete' -l tpm -x -d 'Most tokens a minute, of all processes together.'
 complete -c fennec -n '__fennec_at fennec complete' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'
 complete -c fennec -n '__fennec_at fennec complete' -s n -l dry-run -d 'Print the request that would be sent, and send nothing.'
 complete -c fennec -n '__fennec_at fennec complete' -s q -l quiet -d 'Say nothing but errors.'

@@ -9,9 +9,9 @@ from contextlib import closing
 from typing import Any
 
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
-from fennec_cli.chunk import PAUSE, CompletionChunk
+from fennec_cli.chunk import PAUSE, CompletionChunk, TokenUsage
 from fennec_cli.config import Config, load_config
-from fennec_cli.pipeline import PipelineSettings, request_pipeline
+from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 
@@ -31,15 +31,19 @@ def stream_completion(
     registry = ProviderRegistry(settings)
     try:
         target = registry.choose(request.model or settings.model)
-        pipeline = request_pipeline(
-            registry.get_provider(target.provider, target.model),
-            PipelineSettings(
-                retry=settings.provider_config(target.provider).retry,
-                shows_reasoning=request.reasoning,
-                conform=request.schema is not None,
-            ),
-            lambda model, usage: price.cost_usd(usage) if (price := registry.price(target.provider, model)) else None,
+        pipeline_settings = PipelineSettings(
+            retry=settings.provider_config(target.provider).retry,
+            shows_reasoning=request.reasoning,
+            conform=request.schema is not None,
         )
+        provider = registry.get_provider(target.provider, target.model)
+        answering = attempts(provider, registry.gate(target.provider, target.model), pipeline_settings)
+
+        def cost(name: str, model: str, usage: TokenUsage) -> float | None:
+            price = registry.price(name, model)
+            return price.cost_usd(usage) if price else None
+
+        pipeline = request_pipeline(answering, pipeline_settings, cost)
         with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
                 if chunk is not PAUSE:

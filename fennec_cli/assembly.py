@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from fennec_cli.admission import DEFAULT_MAX_WAIT_S, Rules
+from fennec_cli.bucket import RateLimiter
 from fennec_cli.config import ProviderConfig, check_base_url, expand, is_loopback, is_plain_http
 from fennec_cli.dialects.base import Endpoint, ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
@@ -31,6 +33,10 @@ class Overrides(NamedTuple):
     first_token_timeout: float | None = None
     idle_timeout: float | None = None
     api_key_file: str | None = None
+    rpm: float | None = None  # a minute
+    tpm: float | None = None
+    max_wait: float | None = None
+    no_breaker: bool = False
 
 
 class Assembly:
@@ -114,6 +120,28 @@ class Assembly:
             headers=headers,
             defaults=self._defaults(),
             extra=self._extra(),
+        )
+
+    def origin(self) -> str:
+        """Scheme, host and port: what fails and is limited together."""
+        if self._settings.type == "local":
+            return "local"
+        scheme, _, rest = self.endpoint().base_url.partition("://")
+        return f"{scheme.lower()}://{rest.partition('/')[0].lower()}"
+
+    def rules(self, *, single: bool) -> Rules:
+        """What may be sent to the provider; `single` is for one prompt whose user waits."""
+        given, settings = self._overrides, self._settings
+        rpm, tpm = given.rpm or settings.rpm, given.tpm or settings.tpm
+        max_wait = given.max_wait if given.max_wait is not None else settings.max_wait
+        return Rules(
+            breaker=None if given.no_breaker else settings.breaker,
+            requests=RateLimiter.per_minute(rpm, None if given.rpm else settings.burst) if rpm else None,
+            tokens=RateLimiter.per_minute(tpm) if tpm else None,
+            max_parallel=settings.max_parallel,
+            max_wait=DEFAULT_MAX_WAIT_S if max_wait is None else max_wait,
+            single=single,
+            announced=os.isatty(2),
         )
 
     def _found(self) -> str:

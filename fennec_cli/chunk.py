@@ -62,6 +62,25 @@ class RetryNotice(NamedTuple):
     wait_s: float
 
 
+class FallbackNotice(NamedTuple):
+    """One model failed, and another one is asked."""
+
+    from_: str
+    to: str
+    error_class: str
+
+
+class ObservedLimits(NamedTuple):
+    """What a provider says about its limits: how many a minute, how many are left, and seconds until there are more."""
+
+    requests: float | None = None
+    requests_left: float | None = None
+    requests_reset_s: float | None = None
+    tokens: float | None = None
+    tokens_left: float | None = None
+    tokens_reset_s: float | None = None
+
+
 class ChunkMetadata(NamedTuple):
     """Facts about the answer; a field that is None says nothing and overrides nothing."""
 
@@ -76,6 +95,7 @@ class ChunkMetadata(NamedTuple):
     total_s: float | None = None
     cost_usd: float | None = None
     detail: str | None = None  # more about the finish reason, in the provider's words
+    limits: ObservedLimits | None = None
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
 
 
@@ -92,6 +112,7 @@ class CompletionChunk(NamedTuple):
     index: int = 0  # type: ignore[assignment]
     refusal: bool = False  # `content` is the model's refusal to answer
     retry: RetryNotice | None = None
+    fallback: FallbackNotice | None = None
     fault: FennecError | None = None  # the answer is complete, but not one to rely on
 
 

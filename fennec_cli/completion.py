@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -11,17 +12,20 @@ from fennec_cli import inputs, prompts, signals
 from fennec_cli.assembly import Overrides
 from fennec_cli.batch import Tally, run_one, run_rows
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
-from fennec_cli.config import Config, ProviderConfig
+from fennec_cli.config import Config
 from fennec_cli.errors import FennecError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
-from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
+from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline, routed, unpriced
 from fennec_cli.prompts import ONLY_ROW, Row
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
 from fennec_cli.stages import Stage
+
+if TYPE_CHECKING:
+    from fennec_cli.selection import SelectionStrategy
 
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
 
@@ -54,13 +58,19 @@ class CompleteOptions(NamedTuple):
     reasoning: bool = False
     atomic: bool = False
     no_stream: bool = False
+    strategy: "SelectionStrategy | None" = None
+    fallback: tuple[str, ...] = ()
     timeout: float | None = None
     connect_timeout: float | None = None
     first_token_timeout: float | None = None
     idle_timeout: float | None = None
     deadline: float | None = None
     retries: int | None = None
+    max_wait: float | None = None
+    no_breaker: bool = False
     on_interrupt: str = "fail"
+    rpm: float | None = None
+    tpm: float | None = None
     allow_truncated: bool = False
     allow_filtered: bool = False
     usage: bool = False
@@ -125,10 +135,9 @@ class _Run:
     def go(self, sink: Sink) -> int:
         options = self._options
         writer = self._writer(sink)
-        provider = self._registry.get_provider(self._target.provider, self._target.model)
         # Text without --usage shows no cost: then the catalogue is not read for it.
         shows_cost = options.usage or options.output_format != "text"
-        stage = request_pipeline(provider, self._pipeline_settings(), self._cost if shows_cost else unpriced)
+        stage = request_pipeline(self._answering(), self._pipeline_settings(), self._cost if shows_cost else unpriced)
         if options.input_format == "text":
             answer = self._answer(stage, writer)
             self._say_usage(answer)
@@ -144,6 +153,32 @@ class _Run:
         if error is None or isinstance(error, PartialBatch):
             sink.commit()
         return error.exit_status if error else 0
+
+    def _answering(self) -> Stage:
+        """Who answers: the one model, or those that a strategy chooses."""
+        options = self._options
+        strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
+        if strategy == "manual":
+            return self._attempts(self._target)
+        from fennec_cli.choosing import ProviderSelector, Wanted
+        from fennec_cli.stages.route import Route
+
+        wanted = Wanted(strategy, options.model is not None, options.fallback, self._config.candidates)
+        selector = ProviderSelector(self._registry, self._target, wanted, say=self._notes.say)
+        opened = cache(self._attempts)
+
+        def plan(request: CompletionRequest) -> list[Route]:
+            return [
+                Route(f"{target.provider}/{target.model}", target.model, partial(opened, target))
+                for target in selector.plan(request)
+            ]
+
+        return routed(plan, self._notes.say)
+
+    def _attempts(self, target: Target) -> Stage:
+        provider = self._registry.get_provider(target.provider, target.model)
+        gate = self._registry.gate(target.provider, target.model, single=self._options.input_format == "text")
+        return attempts(provider, gate, self._pipeline_settings(target))
 
     def _answer(self, stage: Stage, writer: Writer) -> Answer:
         try:
@@ -183,13 +218,9 @@ class _Run:
             cost = (tokens_in * price.input + (tokens_out or 0) * price.output) / 1e6
         return {"input_tokens": tokens_in, "max_output_tokens": tokens_out, "cost_usd": cost}
 
-    def _cost(self, model: str, usage: TokenUsage) -> float | None:
-        price = self._registry.price(self._target.provider, model)
+    def _cost(self, provider: str, model: str, usage: TokenUsage) -> float | None:
+        price = self._registry.price(provider, model)
         return price.cost_usd(usage) if price else None
-
-    @property
-    def _settings(self) -> ProviderConfig:
-        return self._config.provider_config(self._target.provider)
 
     def _single(self) -> Row:
         data = None
@@ -251,10 +282,14 @@ class _Run:
         held = options.atomic or options.extract or self._schema is not None
         return held or options.output is not None or options.output_format == "json"
 
-    def _pipeline_settings(self) -> PipelineSettings:
-        options, retry = self._options, self._settings.retry
+    def _pipeline_settings(self, target: Target | None = None) -> PipelineSettings:
+        options, provider = self._options, self._config.provider_config((target or self._target).provider)
+        retry = provider.retry
         if options.retries is not None:
             retry = retry._replace(max_attempts=options.retries + 1)
+        max_wait = options.max_wait if options.max_wait is not None else provider.max_wait
+        if max_wait is not None:
+            retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
         return PipelineSettings(
             retry=retry,
             atomic=self._holds,
@@ -329,6 +364,10 @@ def _overrides(options: CompleteOptions) -> Overrides:
         first_token_timeout=options.first_token_timeout,
         idle_timeout=options.idle_timeout,
         api_key_file=options.api_key_file,
+        rpm=options.rpm,
+        tpm=options.tpm,
+        max_wait=options.max_wait,
+        no_breaker=options.no_breaker,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from fennec_cli.admission import DEFAULT_MAX_WAIT_S
 from fennec_cli.completion import DEFAULT_DEADLINE_S
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.config.source import dotted
@@ -65,7 +66,7 @@ class _Report:
 
     def top_level(self) -> list[Row]:
         """What stands at the top; [complete] has the last word on the provider (see `commands.options`)."""
-        keys = ["model", "provider", "format", "deadline"]
+        keys = ["model", "provider", "strategy", "candidates", "fallback", "format", "deadline"]
         if "complete.provider" in self._config.origins:
             keys.remove("provider")
         return [self._row(key, getattr(self._config, key), key) for key in keys]
@@ -102,6 +103,8 @@ class _Report:
                 yield self.row(("provider", name, "prices", model, field), usd)
         for field, value in settings.retry._asdict().items():
             yield self.row(("provider", name, "retry", field), value)
+        for field in ("threshold", "timeout"):
+            yield self.row(("provider", name, "breaker", field), getattr(settings.breaker, field))
 
     def _row(self, key: str, value: Any, *places: str) -> Row:
         for place in places:
@@ -150,7 +153,7 @@ class _Report:
 
 def _said(settings: ProviderConfig) -> dict[str, Any]:
     """The plain fields that have a value."""
-    special = {"name", "api_key", "base_url", "extra", "headers", "prices", "retry"}
+    special = {"name", "api_key", "base_url", "extra", "headers", "prices", "retry", "breaker"}
     plain = {key: value for key, value in settings._asdict().items() if key not in special and value is not None}
     return {**plain, **settings.extra}
 
@@ -165,6 +168,7 @@ def _provider_defaults(settings: ProviderConfig) -> dict[str, Any]:
         "connect_timeout": limits.connect,
         "first_token_timeout": limits.first_event,
         "idle_timeout": limits.idle,
+        "max_wait": DEFAULT_MAX_WAIT_S,
     }
 
 

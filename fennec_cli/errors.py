@@ -10,7 +10,8 @@ FennecError
     │   ├── ModelUnavailable
     │   └── ContextLengthError
     ├── RateLimitError (6)
-    │   └── QuotaExhausted
+    │   ├── QuotaExhausted
+    │   └── LimitReached
     ├── NetworkError (7)
     │   ├── ServerError
     │   │   └── Overloaded
@@ -85,6 +86,7 @@ class FennecError(Exception):
         self.request_id = request_id
         self.attempts = 0
         self.partial = False
+        self.budget_exhausted = False  # not retried because all processes together retried too often
 
     @property
     def exit_status(self) -> int:
@@ -214,6 +216,12 @@ class QuotaExhausted(RateLimitError):
     """Credit or a spending limit is used up: waiting does not help."""
 
     default_retryable = False
+
+
+class LimitReached(RateLimitError):
+    """A rate limit of our own, or one that another process has learnt of: nothing was sent."""
+
+    ends_retries = True
 
 
 class NetworkError(ProviderError):

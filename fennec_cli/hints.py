@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Mapping
 
+from fennec_cli.chunk import ObservedLimits
+
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -39,6 +41,42 @@ def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
         and (reset := _until(_rfc3339(headers.get(f"anthropic-ratelimit-{kind}-reset", "")), headers, now)) is not None
     ]
     return max(resets, default=None)
+
+
+def observed_limits(headers: Mapping[str, str], *, now: float) -> ObservedLimits | None:
+    """Return what the headers say about rate limits, or None; what is absent, negative or unreadable is None.
+
+    OpenAI's and Azure's `x-ratelimit-remaining-requests` and its siblings (resets as durations or seconds), Anthropic's
+    `anthropic-ratelimit-requests-remaining` (resets as moments), and OpenRouter's `x-ratelimit-remaining` (reset in
+    milliseconds since 1970; its limit counts a time that is not said).
+    """
+    found = ObservedLimits(
+        _first(headers, "x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"),
+        _first(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining")
+        if "x-ratelimit-remaining" not in headers
+        else _number(headers["x-ratelimit-remaining"]),
+        _reset_s(headers, "requests", now),
+        _first(headers, "x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-limit"),
+        _first(headers, "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining"),
+        _reset_s(headers, "tokens", now),
+    )
+    return found if any(value is not None for value in found) else None
+
+
+def _first(headers: Mapping[str, str], *names: str) -> float | None:
+    return next((value for name in names if (value := _number(headers.get(name))) is not None), None)
+
+
+def _reset_s(headers: Mapping[str, str], kind: str, now: float) -> float | None:
+    """Seconds until there is more of one kind, whichever way it is said."""
+    duration = duration_s(headers.get(f"x-ratelimit-reset-{kind}", ""))
+    if duration is not None:
+        return duration
+    moment = _rfc3339(headers.get(f"anthropic-ratelimit-{kind}-reset", ""))
+    if moment is None and kind == "requests":
+        milliseconds = _number(headers.get("x-ratelimit-reset"))
+        moment = None if milliseconds is None else milliseconds / 1000
+    return _until(moment, headers, now)
 
 
 def duration_s(text: str) -> float | None:

@@ -3,15 +3,22 @@
 A request goes in, chunks come out, and everything between is a stage of the same shape, innermost first.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from fennec_cli.admission import Gate
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import TokenUsage
+from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Stage
+from fennec_cli.stages.admit import admit
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import Price, measure
 from fennec_cli.stages.retry import retry
 from fennec_cli.transport import StreamingProvider
+
+if TYPE_CHECKING:
+    from fennec_cli.stages.route import Route
 
 
 class PipelineSettings(NamedTuple):
@@ -26,23 +33,22 @@ class PipelineSettings(NamedTuple):
     allow_filtered: bool = False
 
 
-def attempts(provider: StreamingProvider, settings: PipelineSettings) -> Stage:
-    """One provider: send, hold the answer where nothing may be shown before its end, repeat what failed."""
-    stage: Stage = provider.stream_completion
+def attempts(provider: StreamingProvider, gate: Gate, settings: PipelineSettings) -> Stage:
+    """One provider: send with leave, hold the answer where nothing may be shown before its end, repeat what failed."""
+    stage = admit(provider.stream_completion, gate)
     if settings.atomic:
         from fennec_cli.stages.hold import hold  # what is not used is not imported
 
         stage = hold(stage)
-    return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning)
+    return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning, may_retry=gate.may_retry)
 
 
-def unpriced(_model: str, _usage: TokenUsage) -> None:
-    """The price of everything where nobody asks for it."""
+def request_pipeline(answering: Stage, settings: PipelineSettings, price: Price) -> Stage:
+    """What happens to a request between the command and who answers it: the `attempts` of one provider, or `routed`.
 
-
-def request_pipeline(provider: StreamingProvider, settings: PipelineSettings, price: Price) -> Stage:
-    """What happens to a request between the command and the provider; `price` is asked once the usage is known."""
-    stage = attempts(provider, settings)
+    `price` is asked once the usage is known.
+    """
+    stage = answering
     if settings.extract:
         from fennec_cli.stages.extract import extract
 
@@ -53,3 +59,14 @@ def request_pipeline(provider: StreamingProvider, settings: PipelineSettings, pr
         stage = conform(stage)
     stage = judge(stage, allow_truncated=settings.allow_truncated, allow_filtered=settings.allow_filtered)
     return measure(stage, price=price)
+
+
+def routed(plan: Callable[[CompletionRequest], "Sequence[Route]"], say: Callable[[int, str], None]) -> Stage:
+    """Several providers, each with its own `attempts`: one after the other until one answers."""
+    from fennec_cli.stages.route import route
+
+    return route(plan, say)
+
+
+def unpriced(_provider: str, _model: str, _usage: TokenUsage) -> None:
+    """The price of everything where nobody asks for it."""

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from fennec_cli.admission import Gate
 from fennec_cli.assembly import Assembly, Overrides, own_variables
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.dialects.base import ModelInfo
@@ -12,6 +14,7 @@ from fennec_cli.errors import ConfigError
 from fennec_cli.keys import has_key
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
+from fennec_cli.store import StateStore, shared_state
 from fennec_cli.transport import HTTPProvider
 
 if TYPE_CHECKING:
@@ -43,7 +46,9 @@ class ProviderRegistry:
         overrides: Overrides = Overrides(),
         environ: Mapping[str, str] = os.environ,
         say: Callable[[int, str], None] = lambda _level, _text: None,
+        state: StateStore | None = None,
     ) -> None:
+        self.state = state or shared_state(environ, partial(say, 1))
         self._config = config
         self._overrides = overrides
         self._environ = environ
@@ -75,6 +80,20 @@ class ProviderRegistry:
             self._providers[key] = self._build(name, model)
         return self._providers[key]
 
+    def gate(self, name: str, model: str, *, single: bool = True) -> Gate:
+        """Return what lets requests to a model through, shared with all processes."""
+        settings = self._settings(name)
+        assembly = self._assembly(settings, model)
+        return Gate(self.state, name, assembly.origin(), model, assembly.rules(single=single), say=self._say)
+
+    def origin(self, name: str) -> str:
+        """Scheme, host and port of a provider. Raises `ConfigError`."""
+        return self._assembly(self._settings(name), None).origin()
+
+    def address(self, name: str) -> str:
+        """The base URL of a provider. Raises `ConfigError`."""
+        return self._assembly(self._settings(name), None).endpoint().base_url
+
     def direct(self, name: str) -> HTTPProvider:
         """Return the provider at its one address, for calls that are no completions."""
         provider = self.get_provider(name)
@@ -85,7 +104,7 @@ class ProviderRegistry:
     def names(self) -> list[str]:
         """Names of the providers that the configuration, a key or an installed engine makes usable."""
         known = dict.fromkeys((*PROVIDERS, *self._config.providers))
-        return [name for name in known if self._is_usable(name)]
+        return [name for name in known if self.is_usable(name)]
 
     def price(self, name: str, model: str) -> Price | None:
         """Return the price of a model: the configured one, else the catalogue's, else None."""
@@ -117,6 +136,7 @@ class ProviderRegistry:
             engine.close()
         self._providers.clear()
         self._engines.clear()
+        self.state.close()
 
     def _check(self, name: str) -> None:
         """An unknown provider and an unknown type are errors here, before anything is read."""
@@ -127,7 +147,8 @@ class ProviderRegistry:
     def _is_provider(self, name: str) -> bool:
         return name in PROVIDERS or name in self._config.providers
 
-    def _is_usable(self, name: str) -> bool:
+    def is_usable(self, name: str) -> bool:
+        """Whether the configuration, a key or an installed engine makes this provider usable. Opens nothing."""
         settings = self._settings(name)
         if settings.type not in PROVIDERS:
             return True  # somebody wrote a table for it; what it lacks shows when it is asked
@@ -143,9 +164,9 @@ class ProviderRegistry:
 
     def _first_usable(self) -> tuple[str, str]:
         for name in _BY_KEY:
-            if self._is_usable(name):
+            if self.is_usable(name):
                 return name, "its key is present"
-        if self._is_usable("ollama"):
+        if self.is_usable("ollama"):
             return "ollama", "it is configured"
         from fennec_cli.transport.probe import answers
 

@@ -99,6 +99,7 @@ class CompletionRequest(NamedTuple):
     stream: bool = True
     resume: bool = False  # let the provider keep the answer, so that a broken stream can be taken up again
     deadline: float | None = None
+    attempt: int = 1  # which attempt at it this is
 
     @classmethod
     def from_text(
@@ -121,7 +122,7 @@ def estimate_tokens(text: str) -> int:
     Four bytes a token is what common vocabularies average on English prose; it is an estimate for prices and limits,
     never reported as a measurement.
     """
-    return -(-len(text.encode()) // 4)
+    return -(-len(text.encode("utf-8", "replace")) // 4)
 
 
 def fingerprint(address: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:

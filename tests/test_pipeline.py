@@ -1,12 +1,14 @@
 """The order of the stages, seen from what comes out."""
 
+from fennec_cli.admission import Gate
 from fennec_cli.backoff import RetryConfig
-from fennec_cli.chunk import PAUSE, CompletionChunk, TokenUsage
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import InvalidOutput, NetworkError, Truncated
-from fennec_cli.pipeline import PipelineSettings, request_pipeline
+from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline
 from fennec_cli.request import CompletionRequest
-from fennec_cli.stages import Chunks
+from fennec_cli.stages import Chunks, Stage
+from fennec_cli.store import MemoryStore
 
 REQUEST = CompletionRequest.from_text("Hi", model="m")
 NO_WAIT = RetryConfig(initial_delay=0.0, jitter="none")
@@ -24,6 +26,7 @@ class Provider:
 
     def stream_completion(self, _request: CompletionRequest) -> Chunks:
         self.opened += 1
+        yield CompletionChunk(metadata=ChunkMetadata(provider="fake", model="m"))
         for character in self.text:
             if self.opened <= self.failures:
                 raise NetworkError("cut")
@@ -36,14 +39,19 @@ class Provider:
         return []
 
 
+def pipeline(provider: Provider, **settings: bool) -> Stage:
+    given = PipelineSettings(retry=NO_WAIT, **settings)
+    gate = Gate(MemoryStore(), "fake", "http://fake", "m")
+    return request_pipeline(attempts(provider, gate, given), given, lambda _provider, _model, _usage: 0.5)
+
+
 def run(provider: Provider, **settings: bool) -> list[CompletionChunk]:
-    stage = request_pipeline(provider, PipelineSettings(retry=NO_WAIT, **settings), lambda _model, _usage: 0.5)
-    return list(stage(REQUEST))
+    return list(pipeline(provider, **settings)(REQUEST))
 
 
 def test_building_a_pipeline_opens_nothing() -> None:
     provider = Provider("a")
-    request_pipeline(provider, PipelineSettings(), lambda _model, _usage: None)
+    pipeline(provider)
     assert provider.opened == 0
 
 

@@ -19,6 +19,7 @@ Examples:
 """
 DURATION = Duration()
 AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
+RATE = click.FloatRange(min=0.001)
 
 
 @click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)
@@ -57,6 +58,11 @@ AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 @option("--reasoning", is_flag=True, group="Output", help="Show the model's reasoning too.")
 @option("--atomic", is_flag=True, group="Output", help="Show nothing before the answer is complete.")
 @option("--no-stream", is_flag=True, group="Output", help="Ask for the answer in one piece.")
+@option("--strategy", type=click.Choice(["manual", "automatic", "fallback", "cost"]), group="Selection",
+        help="Who answers: the named model, the best or cheapest of the configured candidates, or the next one"
+        " when one fails.")
+@option("--fallback", metavar="MODEL", multiple=True, group="Selection",
+        help="Ask this model when those before it fail (repeatable, in order).")
 @option("--timeout", type=DURATION, group="Time", help="Limit for one attempt as a whole.")
 @option("--connect-timeout", type=DURATION, group="Time", help="Limit for connecting (5s).")
 @option("--first-token-timeout", type=DURATION, group="Time", help="Limit until the first event (5m).")
@@ -64,12 +70,16 @@ AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 @option("--deadline", type=DURATION, group="Time", daily=True,
         help="Limit for everything, from reading standard input on (30m a prompt; 0: none).")
 @option("--retries", type=AT_LEAST_0, metavar="N", group="Time", help="Attempts after the first one.")
+@option("--max-wait", type=DURATION, group="Time", help="Longest wait for a rate limit (1m; 0: fail at once).")
+@option("--no-breaker", is_flag=True, group="Time", help="Send even if the provider failed again and again of late.")
 @option("--on-interrupt", type=click.Choice(["fail", "resume", "restart"]), default="fail", group="Time",
         help="When a stream breaks after it began: end, take it up again (Responses only; the provider keeps the"
         " answer for it), or ask anew (answers that are held back, as with --atomic or -o).")
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")
+@option("--rpm", type=RATE, metavar="N", group="Batch", help="Most requests a minute, of all processes together.")
+@option("--tpm", type=RATE, metavar="N", group="Batch", help="Most tokens a minute, of all processes together.")
 @option("--api-key-file", metavar="PATH", group="Privacy", help="Read the key from here (also /dev/fd/N).")
 @option("-n", "--dry-run", is_flag=True, help="Print the request that would be sent, and send nothing.")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

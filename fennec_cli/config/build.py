@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fennec_cli.backoff import RetryConfig
+from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.config.layer import Layer, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
@@ -94,6 +95,7 @@ def _provider(name: str, table: Tree, network: NetworkConfig, origins: Mapping[K
         "extra": extra,
         "prices": prices,
         "retry": RetryConfig(**table.get("retry", {})),
+        "breaker": CircuitBreaker(**table.get("breaker", {})),
     }
     provider = ProviderConfig(name=name, **settings)
     _check_address(provider, origins)

@@ -42,4 +42,6 @@ def _has_reference(value: object) -> bool:
 def _named_providers(path: KeyPath, leaf: Leaf) -> Set[str]:
     if path[0] == "provider" and len(path) > 1:
         return {path[1]}
+    if path == ("candidates",):  # each as provider/model: an alias could lead anywhere
+        return {name.partition("/")[0] for name in leaf.value}
     return {leaf.value} if path in _DEFAULT_PROVIDERS else frozenset()

@@ -86,6 +86,16 @@ RETRY = Table(
     }
 )
 
+BREAKER = Table({"threshold": Key(integer(1)), "timeout": Key(duration)})
+
+LIMITS = {
+    "rpm": _project(number(0.001)),
+    "tpm": _project(number(0.001)),
+    "burst": _project(number(1)),
+    "max_parallel": _project(integer(1, 256)),
+    "max_wait": _project(duration),
+}
+
 PRICE = Table(
     {
         "input": Key(number(0)),
@@ -123,10 +133,14 @@ PROVIDER = Table(
         "tls_min": Key(choice("1.2", "1.3")),
         **NETWORK,
         **EXTRA,
+        **LIMITS,
         "prices": Table(each=PRICE),
         "retry": RETRY,
+        "breaker": BREAKER,
     }
 )
+
+STRATEGY = _project(choice("manual", "automatic", "fallback", "cost"))
 
 COMPLETE = Table(
     {
@@ -149,9 +163,15 @@ COMPLETE = Table(
         "reasoning": Key(flag),
         "atomic": Key(flag),
         "no_stream": Key(flag),
+        "strategy": STRATEGY,
+        "fallback": Key(texts),
         **TIMEOUTS,
         "deadline": _project(duration),
         "retries": Key(integer(0)),
+        "max_wait": _project(duration),
+        "no_breaker": Key(flag),
+        "rpm": _project(number(0.001)),
+        "tpm": _project(number(0.001)),
         "on_interrupt": Key(choice("fail", "resume", "restart")),
         "allow_truncated": Key(flag),
         "allow_filtered": Key(flag),
@@ -170,6 +190,9 @@ COMMANDS = {"complete": COMPLETE}
 _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
     "model": _project(name),
     "provider": Table(each=PROVIDER, names=provider_name, plain=_project(name)),
+    "strategy": STRATEGY,
+    "candidates": _project(texts),
+    "fallback": Key(texts),
     "format": FORMAT,
     "deadline": _project(duration),
     "alias": Table(each=_project(name)),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fennec_cli.backoff import RetryConfig
+from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ class ProviderConfig(NamedTuple):
     extra: Mapping[str, Any] = EMPTY  # by the keys of `schema.EXTRA`
     prices: "Mapping[str, Price]" = EMPTY
     retry: RetryConfig = RetryConfig()
+    breaker: CircuitBreaker = CircuitBreaker()
+    rpm: float | None = None  # requests and tokens a minute
+    tpm: float | None = None
+    burst: float | None = None
+    max_parallel: int = 16
+    max_wait: float | None = None
 
     def __repr__(self) -> str:
         return f"ProviderConfig(name={self.name!r}, type={self.type!r}, ...)"  # key and headers are secrets
@@ -71,6 +78,9 @@ class Config(NamedTuple):
 
     model: str | None = None
     provider: str | None = None
+    strategy: str | None = None
+    candidates: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
     format: str | None = None
     deadline: float | None = None
     alias: Mapping[str, str] = EMPTY

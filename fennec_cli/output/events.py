@@ -86,6 +86,10 @@ class EventWriter:
                 },
             )
 
+        elif chunk.fallback is not None:
+            notice = chunk.fallback
+            row.add("fallback", {"from": notice.from_, "to": notice.to, "class": notice.error_class})
+
     def _flush(self, row: "_Row") -> None:
         if row.lines:
             self._sink.write(row.taken())

@@ -8,17 +8,18 @@ from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.request import CompletionRequest, estimate_tokens
 from fennec_cli.stages import Chunks, Stage
 
-Price = Callable[[str, TokenUsage], float | None]  # model, usage -> USD
+Price = Callable[[str, str, TokenUsage], float | None]  # provider, model, usage -> USD
 
 
 def measure(
-    inner: Stage, *, price: Price = lambda _model, _usage: None, clock: Callable[[], float] = time.monotonic
+    inner: Stage, *, price: Price = lambda _provider, _model, _usage: None, clock: Callable[[], float] = time.monotonic
 ) -> Stage:
     """Add a last chunk with time to first token, total time (seconds), cost, and usage where the provider sent none."""
 
     def stage(request: CompletionRequest) -> Chunks:
         start, first, bytes_out = clock(), None, 0
         usage: TokenUsage | None = None
+        opening: ChunkMetadata | None = None  # of who answers
         reported_cost = False
         with closing(inner(request)) as chunks:
             for chunk in chunks:
@@ -32,14 +33,17 @@ def measure(
                     reported_cost |= chunk.metadata is not None and chunk.metadata.cost_usd is not None
                 elif chunk.tool_call is not None and first is None:
                     first = clock() - start
+                elif opening is None and chunk.metadata is not None and chunk.metadata.provider is not None:
+                    opening = chunk.metadata
                 yield chunk
         total = clock() - start
         known = usage or _estimated(request, bytes_out)
+        cost = None
+        if not reported_cost and opening is not None:
+            cost = price(opening.provider or "", opening.model or request.model, known)
         yield CompletionChunk(
             usage=None if usage else known,
-            metadata=ChunkMetadata(
-                ttft_s=first, total_s=total, cost_usd=None if reported_cost else price(request.model, known)
-            ),
+            metadata=ChunkMetadata(ttft_s=first, total_s=total, cost_usd=cost),
         )
 
     return stage

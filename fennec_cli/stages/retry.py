@@ -28,6 +28,7 @@ def retry(
     policy: RetryConfig,
     *,
     shows_reasoning: bool = False,
+    may_retry: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = signals.sleep,
     uniform: Callable[[float, float], float] = random.uniform,
     clock: Callable[[], float] = time.monotonic,
@@ -35,6 +36,7 @@ def retry(
     """Repeat `inner` while it fails before its first visible chunk with a retryable error.
 
     A failure after that chunk is raised as `StreamBroken`: nothing is printed twice or sent twice once it was shown.
+    `may_retry` is asked last, and takes one retry out of what all processes may make together.
     """
 
     def attempt(request: CompletionRequest) -> Chunks:
@@ -45,7 +47,7 @@ def retry(
         try:
             chunks = attempt(request)
         except FennecError as error:
-            engine = _engine(policy, request.deadline, uniform, clock)
+            engine = _engine(policy, request.deadline, uniform, clock, may_retry)
             chunks, number = yield from _again(engine, attempt, request, error, sleep)
         if number > 1:
             yield CompletionChunk(metadata=ChunkMetadata(attempts=number))
@@ -59,6 +61,7 @@ def _engine(
     deadline: float | None,
     uniform: Callable[[float, float], float],
     clock: Callable[[], float],
+    may_retry: Callable[[], bool],
 ) -> "Retrying":
     """Tell tenacity our rules: which errors, how many attempts, how long between them, and not past the deadline."""
     from tenacity import Retrying, stop_after_attempt
@@ -77,8 +80,14 @@ def _engine(
     def too_late(wait: float) -> bool:
         return deadline is not None and clock() + wait >= deadline
 
+    def used_up(error: FennecError) -> bool:
+        if may_retry():
+            return False
+        error.budget_exhausted = True
+        return True
+
     return Retrying(
-        stop=lambda state: enough(state) or too_late(state.upcoming_sleep),
+        stop=lambda state: enough(state) or too_late(state.upcoming_sleep) or used_up(_failure(state)),
         wait=lambda state: wait_s(_failure(state), state.attempt_number, policy, uniform),
         retry=retry_if_exception(may_repeat),
         reraise=True,
@@ -102,7 +111,7 @@ def _again(
                 try:
                     if number == 1:
                         raise first  # it has failed already; the engine decides what follows
-                    return attempt(request), number
+                    return attempt(request._replace(attempt=number)), number
                 except FennecError as error:
                     failure = error
                     state.set_exception(sys.exc_info())  # type: ignore[arg-type]
@@ -112,7 +121,9 @@ def _again(
                 yield PAUSE
                 sleep(action)
     except FennecError as error:
-        error.attempts = number
+        error.attempts = number - error.ends_retries  # what ends them was not sent
+        if error.budget_exhausted:
+            error.hint = "retries of all processes are used up for the moment; try again later"
         if error.retry_after is not None and error.retryable:
             error.hint = f"try again in {error.retry_after:g} s"
         raise

@@ -4,11 +4,12 @@ A stream that ends before every choice has its finish reason is an error, also w
 reason a broken connection costs at most the usage numbers.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from fennec_cli.aggregate import CallNumbers
-from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk
+from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk, ObservedLimits
 from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCall, ModelInfo, ProviderModule
 from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, ProtocolError, ProviderError
 from fennec_cli.keys import MASK, masked_header
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
 Renew = Callable[[str, AuthenticationError], bool]  # refused key, why -> whether the source has another one now
+_LIMIT_HEADERS = tuple(
+    f"{name}{kind}" for kind in ("requests", "tokens") for name in ("x-ratelimit-remaining-", "x-ratelimit-limit-")
+) + ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining")
 MAX_PAGES = 100
 MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
@@ -227,8 +231,18 @@ class HTTPProvider:
                 model=request.model,
                 fingerprint=call.fingerprint,
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
+                limits=_limits(exchange.headers),
             )
         )
+
+
+def _limits(headers: Headers) -> ObservedLimits | None:
+    """What the answer says about rate limits; most servers say nothing, and are not asked for more than this."""
+    if not any(name in headers for name in _LIMIT_HEADERS):
+        return None
+    from fennec_cli.hints import observed_limits
+
+    return observed_limits(headers, now=time.time())
 
 
 class _Checked:

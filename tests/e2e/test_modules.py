@@ -63,7 +63,8 @@ def test_help_of_the_group_imports_no_command(fennec: Fennec) -> None:
 
 def test_a_live_answer_imports_nothing_that_it_does_not_need(fennec: Fennec, serve: Serve) -> None:
     serve(answer("Hello"))
-    assert modules(fennec, "complete", "hi") & NEVER == set()
+    state = {"diskcache", "sqlite3"}  # circuit, limits and counters that all processes share
+    assert modules(fennec, "complete", "hi") & (NEVER - state) == set()
 
 
 def test_a_dry_run_opens_no_network_library(fennec: Fennec) -> None:

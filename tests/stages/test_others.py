@@ -55,8 +55,12 @@ def test_measure_says_times_and_cost_in_a_last_chunk() -> None:
     moments = iter([10.0, 10.5, 12.0])
     usage = TokenUsage(input_tokens=1_000_000, output_tokens=2_000_000)
     stage = measure(
-        inner_of(CompletionChunk(content="a"), CompletionChunk(usage=usage)),
-        price=lambda _model, used: Price(1.0, 2.0).cost_usd(used),
+        inner_of(
+            CompletionChunk(metadata=ChunkMetadata(provider="p", model="m")),
+            CompletionChunk(content="a"),
+            CompletionChunk(usage=usage),
+        ),
+        price=lambda provider, model, used: Price(1.0, 2.0).cost_usd(used) if (provider, model) == ("p", "m") else 0.0,
         clock=lambda: next(moments),
     )
     last = list(stage(REQUEST))[-1]

@@ -1,0 +1,283 @@
+"""Leave to send: circuit, rate limits, slots, retry budget and metrics of one provider and model, shared by processes.
+
+Two short transactions an attempt, none of them while anything is sent or waited for.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from fennec_cli import bucket, circuit, metrics, signals, slots
+from fennec_cli.backoff import RetryBudget
+from fennec_cli.bucket import RateLimiter
+from fennec_cli.chunk import ObservedLimits
+from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
+from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
+from fennec_cli.metrics import Attempt
+from fennec_cli.store import Record, StateStore
+
+DEFAULT_MAX_WAIT_S = 60.0
+LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
+SLOT_POLL_S = (0.05, 0.5)
+PATIENT_SLOT_S = 2.0  # how long a single request waits for others to finish
+SAID_FROM_S = 2.0  # shorter waits are nobody's business
+
+
+class Rules(NamedTuple):
+    """What may be sent to a provider. `breaker` is None for no circuit; `max_wait` in seconds."""
+
+    breaker: CircuitBreaker | None = CircuitBreaker()
+    requests: RateLimiter | None = None
+    tokens: RateLimiter | None = None
+    max_parallel: int = 16
+    max_wait: float = DEFAULT_MAX_WAIT_S
+    counted: bool = True  # in the metrics
+    single: bool = True  # one prompt, whose user waits
+    announced: bool = False  # waits are said to a user at a terminal
+
+
+class Names(NamedTuple):
+    """The records that an attempt concerns."""
+
+    circuit: str
+    limits: str
+    slots: str
+    budget: str
+    metrics: str
+
+    @classmethod
+    def of(cls, provider: str, origin: str, model: str) -> "Names":
+        model = model.encode("utf-8", "replace").decode()  # an argument may be anything
+        place = f"{provider}|{origin}"
+        return cls(
+            f"circuit|{place}|{model}",
+            f"limits|{place}|{model}",
+            f"slots|{place}",
+            f"budget|{place}",
+            f"metrics|{provider}|{model}",
+        )
+
+
+class Ticket(NamedTuple):
+    """An attempt that was let through; `amount` is the tokens that were reserved for it."""
+
+    permit: Permit
+    owner: str
+    amount: float
+    wait_s: float
+
+
+class Report(NamedTuple):
+    """How an attempt went."""
+
+    attempt: Attempt
+    outcome: Outcome
+    first_try: bool = True
+    limits: ObservedLimits | None = None
+    retry_after: float | None = None  # seconds, of a provider that asks to slow down
+
+
+class Gate:
+    """Lets attempts at one provider and model through, and hears how they went. Opens nothing before it is asked."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        provider: str,
+        origin: str,
+        model: str,
+        rules: Rules = Rules(),
+        *,
+        say: Callable[[int, str], None] = lambda _level, _text: None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = signals.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.rules = rules
+        self.names = Names.of(provider, origin, model)
+        self._store = store
+        self._provider = provider
+        self._what = f"{provider}/{model}"
+        self._say = say
+        self._clock = clock
+        self._sleep = sleep
+        self._uniform = uniform
+
+    def enter(self, amount: float, deadline: float | None) -> Ticket:
+        """Wait for leave to send something of `amount` tokens, and take it.
+
+        `deadline` is a moment of the monotonic clock. Raises `CircuitOpen`, and `LimitReached` when the wait would be
+        longer than allowed.
+        """
+        owner = os.urandom(16).hex()
+        longest = self.rules.max_wait if deadline is None else min(self.rules.max_wait, deadline - time.monotonic())
+        ticket = self._with_slot(owner, amount, longest)
+        if ticket.wait_s > 0:
+            try:
+                self._wait(ticket.wait_s)
+            except BaseException:
+                self.leave(ticket, Report(Attempt("cancelled", 0.0), "neutral"))
+                raise
+        _KEEPER.keep(self._store, self.names.slots, owner)
+        return ticket
+
+    def prove(self, ticket: Ticket) -> None:
+        """The first event of a probe has come: the provider is back."""
+        self._store.update([self.names.circuit], lambda records: ([self._reported(records[0], ticket, "ok")], None))
+
+    def leave(self, ticket: Ticket, report: Report) -> None:
+        """Say how an attempt went, and give back what it held."""
+        _KEEPER.drop(ticket.owner)
+        names = self.names
+
+        def change(records: list[Record | None]) -> tuple[list[Record | None], None]:
+            breaker, limits, places, budget, counters = records
+            now = self._clock()
+            breaker = self._reported(breaker, ticket, report.outcome)
+            limits = self._settled(limits, ticket, report, now)
+            places = slots.free(places, now, ticket.owner)
+            if report.first_try and report.attempt.error_class is None:
+                budget = RetryBudget.earn(budget, now)
+            if self.rules.counted:
+                counters = metrics.finish(counters, report.attempt)
+            return [breaker, limits, places, budget, counters], None
+
+        self._store.update([names.circuit, names.limits, names.slots, names.budget, names.metrics], change)
+
+    def may_retry(self) -> bool:
+        """Take a retry out of the budget that all processes share; False when it is used up."""
+
+        def change(records: list[Record | None]) -> tuple[list[Record | None], bool]:
+            budget, counters = records
+            budget, granted = RetryBudget.spend(budget, self._clock())
+            if granted and self.rules.counted:
+                counters = metrics.count(counters, "retries")
+            return [budget, counters], granted
+
+        return self._store.update([self.names.budget, self.names.metrics], change)
+
+    def _with_slot(self, owner: str, amount: float, longest: float) -> Ticket:
+        patience = min(longest, PATIENT_SLOT_S) if self.rules.single else longest
+        end = time.monotonic() + patience
+        while True:
+            must = time.monotonic() < end
+            ticket = self._begin(owner, amount, longest, needs_slot=must)
+            if ticket is not None:
+                return ticket
+            if not must and not self.rules.single:
+                raise LimitReached(
+                    f"{self.rules.max_parallel} requests are under way already",
+                    hint="raise --max-wait, or max_parallel in the configuration",
+                    provider=self._provider,
+                )
+            self._sleep(self._uniform(*SLOT_POLL_S))
+
+    def _begin(self, owner: str, amount: float, longest: float, *, needs_slot: bool) -> Ticket | None:
+        """The first transaction; None when there is no slot at the moment."""
+        rules, names = self.rules, self.names
+
+        def change(records: list[Record | None]) -> tuple[list[Record | None], Ticket | FennecError | None]:
+            breaker, limits, places, counters = records
+            now = self._clock()
+            taken, found = slots.take(places, now, owner, rules.max_parallel)
+            if not found and (needs_slot or not rules.single):
+                return records, None
+            permit: Permit | Rejection = Permit(0, owner)
+            if rules.breaker is not None:
+                breaker, permit = circuit.acquire(breaker, now, owner, LEASE_S, rules.breaker)
+            if isinstance(permit, Rejection):
+                return records, self._open(permit)
+            limits, turn = bucket.reserve(
+                limits, now, requests=rules.requests, tokens=rules.tokens, amount=amount, longest_wait=longest
+            )
+            if not turn.granted:
+                return records, self._limited(turn.wait_s)
+            if rules.counted:
+                counters = metrics.begin(counters, now)
+                counters = metrics.count(counters, "local") if turn.wait_s > 0 else counters
+            return [breaker, limits, taken, counters], Ticket(permit, owner, amount, turn.wait_s)
+
+        result = self._store.update([names.circuit, names.limits, names.slots, names.metrics], change)
+        if isinstance(result, FennecError):
+            raise result
+        return result
+
+    def _reported(self, record: Record | None, ticket: Ticket, outcome: Outcome) -> Record | None:
+        if self.rules.breaker is None:
+            return record
+        new = circuit.report(record, ticket.permit, outcome, self._clock(), self._uniform, self.rules.breaker)
+        if new is not None and new["state"] == "open" and (record is None or record["state"] != "open"):
+            self._say(1, f"{self._what}: circuit opened for {new['open_until'] - self._clock():.0f} s")
+        return new
+
+    def _settled(self, record: Record | None, ticket: Ticket, report: Report, now: float) -> Record | None:
+        usage = report.attempt.usage
+        if usage is not None and not usage.estimated:
+            record = bucket.settle(record, ticket.amount, usage.total_tokens, self.rules.tokens)
+        if report.limits is not None:
+            record = bucket.learn(record, now, report.limits)
+        if report.attempt.rate_limited and report.retry_after is not None:
+            record = bucket.hold(record, now, report.retry_after)
+        return record
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > SAID_FROM_S:
+            self._say(0 if self.rules.announced else 1, f"{self._what}: waiting {seconds:.0f} s for a rate limit")
+        self._sleep(seconds)
+
+    def _open(self, rejection: Rejection) -> CircuitOpen:
+        return CircuitOpen(
+            f"it failed too often of late; nothing is sent for another {rejection.wait_s:.0f} s",
+            hint="see `fennec models check`, which can --reset it, or use --no-breaker",
+            provider=self._what,
+            retry_after=rejection.wait_s,
+        )
+
+    def _limited(self, wait_s: float) -> LimitReached:
+        return LimitReached(
+            f"the rate limit is used up for another {wait_s:.0f} s",
+            hint="try again then, or raise --max-wait",
+            provider=self._what,
+            retry_after=wait_s,
+        )
+
+
+class _Keeper:
+    """Renews the slots of what this process has under way, from a thread that begins with the first of them."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[StateStore, str]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def keep(self, store: StateStore, name: str, owner: str) -> None:
+        with self._lock:
+            self._held[owner] = (store, name)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
+                self._thread.start()
+
+    def drop(self, owner: str) -> None:
+        with self._lock:
+            self._held.pop(owner, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(slots.RENEW_S)
+            with self._lock:
+                held = list(self._held.items())
+            for place in {place for _, place in held}:
+                store, name = place
+                owners = {owner for owner, where in held if where == place}
+                store.update([name], partial(_renewed, owners))
+
+
+def _renewed(owners: set[str], records: list[Record | None]) -> tuple[list[Record | None], None]:
+    return [slots.renew(records[0], time.time(), owners)], None
+
+
+_KEEPER = _Keeper()

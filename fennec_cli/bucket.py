@@ -1,0 +1,114 @@
+"""Rate limits for all processes together: the generic cell rate algorithm, one number for each limit. Pure.
+
+The number is the theoretical arrival time (`tat`, ITU-T I.371): the moment at which the bucket would be full again. A
+request that has to wait takes its place at once and sleeps until its turn, so nobody asks twice and nobody is passed.
+Times are seconds since 1970.
+"""
+
+from typing import Any, NamedTuple
+
+from fennec_cli.chunk import ObservedLimits
+
+Record = dict[str, Any]
+
+LONGEST_WAIT_S = 86400.0  # limits per day exist; what lies further ahead is a clock that was wrong
+
+
+class RateLimiter(NamedTuple):
+    """At most `burst` at once and `per_s` a second."""
+
+    per_s: float
+    burst: float
+
+    @classmethod
+    def per_minute(cls, rate: float, burst: float | None = None) -> "RateLimiter":
+        """Return the limiter for `rate` a minute; the default burst is a tenth of it, at least 1."""
+        return cls(rate / 60, max(1.0, rate / 10) if burst is None else burst)
+
+
+class Turn(NamedTuple):
+    """How long to wait, in seconds; `granted` is false when that is longer than allowed: then nothing was reserved."""
+
+    wait_s: float
+    granted: bool = True
+
+
+def reserve(
+    record: Record | None,
+    now: float,
+    *,
+    requests: RateLimiter | None = None,
+    tokens: RateLimiter | None = None,
+    amount: float = 0.0,
+    longest_wait: float = 60.0,
+) -> tuple[Record | None, Turn]:
+    """Take one request and `amount` tokens out of the buckets, at the moment at which there are enough.
+
+    Limits that are not given are those that were learnt from the provider's answers, if any.
+    """
+    record = record or {}
+    requests, tokens = requests or _learnt(record, "rpm"), tokens or _learnt(record, "tpm")
+    first, next_first = _step(record.get("requests"), now, requests, 1.0)
+    second, next_second = _step(record.get("tokens"), now, tokens, amount)
+    wait = max(first, second, _ahead(record.get("hold"), now))
+    if wait > longest_wait:
+        return record or None, Turn(wait, granted=False)
+    new = {**record}
+    if next_first is not None:
+        new["requests"] = next_first
+    if next_second is not None:
+        new["tokens"] = next_second
+    return new or None, Turn(wait)
+
+
+def settle(record: Record | None, reserved: float, used: float, tokens: RateLimiter | None = None) -> Record | None:
+    """Put back what was reserved too much, or take what was used more."""
+    limiter = tokens or _learnt(record or {}, "tpm")
+    if not record or limiter is None or "tokens" not in record:
+        return record
+    return {**record, "tokens": record["tokens"] + (used - reserved) / limiter.per_s}
+
+
+def hold(record: Record | None, now: float, seconds: float) -> Record | None:
+    """Let nobody through for `seconds`: the provider told one of us to wait, so all do."""
+    if not 0 < seconds <= LONGEST_WAIT_S:
+        return record
+    return {**(record or {}), "hold": max(_place((record or {}).get("hold"), now), now + seconds)}
+
+
+def learn(record: Record | None, now: float, observed: ObservedLimits) -> Record | None:
+    """Remember what a provider said. An exhausted limit holds everybody until there is more."""
+    told = {"rpm": observed.requests, "tpm": observed.tokens}
+    new = {**(record or {}), **{key: limit for key, limit in told.items() if limit}}
+    for left, reset_s in (
+        (observed.requests_left, observed.requests_reset_s),
+        (observed.tokens_left, observed.tokens_reset_s),
+    ):
+        if left is not None and left <= 0 and reset_s is not None:
+            new = hold(new, now, reset_s) or {}
+    return new or None
+
+
+def _learnt(record: Record, key: str) -> RateLimiter | None:
+    """A limit that the provider told: its minute's worth may come at once, as far as we know."""
+    rate = record.get(key)
+    return RateLimiter(rate / 60, rate) if rate else None
+
+
+def _step(tat: float | None, now: float, limiter: RateLimiter | None, cost: float) -> tuple[float, float | None]:
+    """Return the wait and the new arrival time."""
+    if limiter is None or limiter.per_s <= 0:
+        return 0.0, None
+    begin = _place(tat, now)
+    length = cost / limiter.per_s
+    slack = max(0.0, limiter.burst / limiter.per_s - length)
+    return max(0.0, begin - slack - now), begin + length
+
+
+def _place(moment: float | None, now: float) -> float:
+    return now + _ahead(moment, now)
+
+
+def _ahead(moment: float | None, now: float) -> float:
+    left = (moment or 0.0) - now
+    return left if 0.0 < left <= LONGEST_WAIT_S else 0.0

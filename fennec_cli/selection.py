@@ -1,0 +1,126 @@
+"""Which of several models could answer a request, and in which order they are asked. Pure.
+
+What is not known of a model never speaks against it: a catalogue can be wrong, and the provider has the last word.
+"""
+
+from typing import Literal, NamedTuple
+
+from fennec_cli.pricing import Price
+from fennec_cli.request import CompletionRequest, estimate_tokens
+
+SelectionStrategy = Literal["manual", "automatic", "fallback", "cost"]
+
+UNKNOWN_OUTPUT = 500  # tokens of an answer whose length nothing tells
+
+
+class Needs(NamedTuple):
+    """What a request asks of a model. `output_tokens` is None where nothing limits the answer."""
+
+    input_tokens: int = 0
+    output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()  # of images, reasoning, schema, tools
+
+    @classmethod
+    def of(cls, request: CompletionRequest) -> "Needs":
+        wanted = {
+            "images": any(part.is_image for message in request.messages for part in message.attachments),
+            "tools": bool(request.tools),
+            "schema": request.schema is not None,
+            "reasoning": request.sampling.reasoning_effort not in (None, "none"),
+        }
+        return cls(
+            sum(estimate_tokens(message.content) for message in request.messages),
+            request.sampling.max_tokens,
+            frozenset(name for name, needed in wanted.items() if needed),
+        )
+
+
+class Standing(NamedTuple):
+    """What was measured of late, and for how long its circuit is open. None: nothing is known."""
+
+    success_rate: float | None = None
+    ttft_s: float | None = None
+    output_tokens: float | None = None  # of a mean answer
+    circuit_open_s: float = 0.0
+
+
+class Candidate(NamedTuple):
+    """A model that could answer: `capabilities` None where nobody knows them, `unusable` why it cannot be asked."""
+
+    provider: str
+    model: str
+    context_window: int | None = None
+    capabilities: frozenset[str] | None = None
+    price: Price | None = None
+    standing: Standing = Standing()
+    unusable: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class Choice(NamedTuple):
+    """The candidates in the order in which they are asked, each with the reason, and those left out with theirs."""
+
+    order: tuple[tuple[Candidate, str], ...]
+    skipped: tuple[tuple[Candidate, str], ...]
+
+
+def choose(candidates: list[Candidate], strategy: SelectionStrategy, needs: Needs) -> Choice:
+    """Order the candidates. Fallback keeps their order and asks each of them, whatever is thought of it."""
+    if strategy in ("manual", "fallback"):
+        return Choice(tuple((candidate, "named") for candidate in candidates), ())
+    skipped = [(candidate, reason) for candidate in candidates if (reason := obstacle(candidate, needs))]
+    left = [candidate for candidate in candidates if not obstacle(candidate, needs)]
+    if strategy == "cost":
+        priced = [(cost_usd(candidate, needs), candidate) for candidate in left]
+        priced.sort(key=lambda pair: (pair[0] is None, pair[0] or 0.0))  # sorting keeps the order of equals
+        return Choice(tuple((candidate, _price_text(cost)) for cost, candidate in priced), tuple(skipped))
+    fastest = min((each.standing.ttft_s for each in left if each.standing.ttft_s is not None), default=0.0)
+    left.sort(key=lambda candidate: _merit(candidate, fastest))
+    return Choice(tuple((candidate, _standing_text(candidate.standing)) for candidate in left), tuple(skipped))
+
+
+def obstacle(candidate: Candidate, needs: Needs) -> str | None:
+    """Why this model cannot answer now, or None."""
+    if candidate.unusable:
+        return candidate.unusable
+    if candidate.standing.circuit_open_s > 0:
+        return f"circuit open {candidate.standing.circuit_open_s:.0f} s"
+    if candidate.capabilities is not None and (missing := needs.capabilities - candidate.capabilities):
+        return f"it has no {', '.join(sorted(missing))}"
+    window = candidate.context_window
+    if window is not None and needs.input_tokens + (needs.output_tokens or 0) > window:
+        return f"about {needs.input_tokens} tokens do not fit into its context window of {window}"
+    return None
+
+
+def cost_usd(candidate: Candidate, needs: Needs) -> float | None:
+    """Estimate what the request costs with this model; None for an unknown price."""
+    if candidate.price is None:
+        return None
+    output = needs.output_tokens or candidate.standing.output_tokens or UNKNOWN_OUTPUT
+    return (needs.input_tokens * candidate.price.input + output * candidate.price.output) / 1e6
+
+
+def _merit(candidate: Candidate, fastest: float) -> tuple[float, float]:
+    """Success in steps of 5 %, then time to first token in steps of 100 ms: smaller differences are chance.
+
+    What was never measured counts as good: else it never would be.
+    """
+    standing = candidate.standing
+    rate = 1.0 if standing.success_rate is None else standing.success_rate
+    ttft = fastest if standing.ttft_s is None else standing.ttft_s
+    return -round(rate * 20), round(ttft * 10)
+
+
+def _price_text(cost: float | None) -> str:
+    return "its price is not known" if cost is None else f"${cost:.6f} estimated"
+
+
+def _standing_text(standing: Standing) -> str:
+    if standing.success_rate is None:
+        return "nothing measured yet"
+    ttft = "" if standing.ttft_s is None else f", TTFT {standing.ttft_s:.2f} s"
+    return f"{standing.success_rate:.0%} success{ttft}"

@@ -1,0 +1,98 @@
+"""Rate limits: never above burst and rate, places in a queue, what providers say, and clocks that jump."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fennec_cli.bucket import LONGEST_WAIT_S, RateLimiter, Record, hold, learn, reserve, settle
+from fennec_cli.chunk import ObservedLimits
+
+NOW = 1_000_000.0
+
+
+def waits(count: int, limiter: RateLimiter, now: float = NOW) -> list[float]:
+    record: Record | None = None
+    found = []
+    for _ in range(count):
+        record, turn = reserve(record, now, requests=limiter, longest_wait=1e6)
+        found.append(turn.wait_s)
+    return found
+
+
+def test_a_burst_at_once_and_then_one_after_the_other() -> None:
+    assert waits(5, RateLimiter(per_s=2.0, burst=3.0)) == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0])
+
+
+def test_the_default_burst_is_a_tenth_of_a_minute() -> None:
+    assert RateLimiter.per_minute(60) == (1.0, 6.0)
+    assert RateLimiter.per_minute(3) == (0.05, 1.0)
+
+
+def test_without_limits_nothing_is_remembered() -> None:
+    assert reserve(None, NOW) == (None, (0.0, True))
+
+
+def test_a_wait_that_is_too_long_reserves_nothing() -> None:
+    record, _ = reserve(None, NOW, requests=RateLimiter(0.1, 1.0))
+    same, turn = reserve(record, NOW, requests=RateLimiter(0.1, 1.0), longest_wait=5.0)
+    assert not turn.granted
+    assert turn.wait_s == pytest.approx(10.0)
+    assert same == record
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.integers(1, 50)), min_size=1, max_size=60),
+    st.floats(0.5, 50),
+    st.floats(1, 100),
+)
+def test_never_more_than_burst_and_rate(steps: list[tuple[float, int]], per_s: float, burst: float) -> None:
+    """Between any two admissions no more tokens went out than burst + rate x time, but for one that is larger."""
+    record: Record | None = None
+    now, sent = NOW, []
+    for pause, amount in steps:
+        now += pause
+        record, turn = reserve(record, now, tokens=RateLimiter(per_s, burst), amount=amount, longest_wait=1e9)
+        sent.append((now + turn.wait_s, amount))
+    for first in range(len(sent)):
+        total = 0.0
+        for moment, amount in sent[first:]:
+            total += amount
+            allowed = max(burst, sent[first][1]) + per_s * (moment - sent[first][0])
+            assert total <= allowed + max(size for _, size in sent) + 1e-3 or total <= allowed
+
+
+def test_what_was_used_less_is_given_back() -> None:
+    limiter = RateLimiter(per_s=10.0, burst=100.0)
+    record, _ = reserve(None, NOW, tokens=limiter, amount=100)
+    assert reserve(record, NOW, tokens=limiter, amount=50)[1].wait_s == pytest.approx(5.0)
+    record = settle(record, reserved=100, used=20, tokens=limiter)
+    assert reserve(record, NOW, tokens=limiter, amount=50)[1].wait_s == 0.0
+
+
+def test_ratelimit_shared_429() -> None:
+    record = hold(None, NOW, 20.0)
+    assert reserve(record, NOW + 5)[1].wait_s == pytest.approx(15.0)
+    assert reserve(record, NOW + 21)[1].wait_s == 0.0
+    assert hold(record, NOW, 5.0) == record  # a shorter one does not shorten it
+
+
+def test_an_exhausted_limit_stops_everybody_until_its_reset() -> None:
+    record = learn(None, NOW, ObservedLimits(requests=500.0, requests_left=0.0, requests_reset_s=7.0))
+    assert reserve(record, NOW)[1].wait_s == pytest.approx(7.0)
+
+
+def test_a_learnt_limit_lets_a_minute_s_worth_through() -> None:
+    record = learn(None, NOW, ObservedLimits(requests=3.0, requests_left=2.0, requests_reset_s=20.0))
+    found = []
+    for _ in range(4):
+        record, turn = reserve(record, NOW)
+        found.append(turn.wait_s)
+    assert found == pytest.approx([0.0, 0.0, 0.0, 20.0])
+
+
+def test_clocks_that_jump() -> None:
+    record, _ = reserve(None, NOW, requests=RateLimiter(1.0, 1.0))
+    assert reserve(record, NOW + 1e6, requests=RateLimiter(1.0, 1.0))[1].wait_s == 0.0
+    assert reserve(record, NOW - 2 * LONGEST_WAIT_S, requests=RateLimiter(1.0, 1.0))[1].wait_s == 0.0
+    assert hold(None, NOW, -5.0) is None
+    assert hold(None, NOW, 1e9) is None
