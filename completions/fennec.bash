@@ -5,14 +5,14 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models config'
+        commands='complete models metrics config'
         options='--version -h --help'
         valued=''
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --no-color -c --config --profile --version -h --help'
-        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --rpm --tpm --api-key-file --log-file -c --config --profile'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
@@ -21,7 +21,7 @@ _fennec_table() {
         ;;
     'fennec models check')
         commands=''
-        options='--provider --format --ndjson --json -c --config --profile -h --help'
+        options='--provider --reset --format --ndjson --json -c --config --profile -h --help'
         valued='--provider --format -c --config --profile'
         ;;
     'fennec models list')
@@ -53,6 +53,21 @@ _fennec_table() {
         commands=''
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
+        ;;
+    'fennec metrics')
+        commands='reset show'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec metrics reset')
+        commands=''
+        options='-c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec metrics show')
+        commands=''
+        options='-o --output --format --ndjson --json -c --config --profile -h --help'
+        valued='-o --output --format -c --config --profile'
         ;;
     'fennec config')
         commands='check init path show'
@@ -112,6 +127,7 @@ _fennec_value() {
         'fennec complete --output' | \
         'fennec complete --api-key-file' | \
         'fennec complete --log-file' | \
+        'fennec complete --metrics-file' | \
         'fennec complete -c' | \
         'fennec complete --config' | \
         'fennec models check -c' | \
@@ -129,6 +145,12 @@ _fennec_value() {
         'fennec models rm --config' | \
         'fennec models show -c' | \
         'fennec models show --config' | \
+        'fennec metrics reset -c' | \
+        'fennec metrics reset --config' | \
+        'fennec metrics show -o' | \
+        'fennec metrics show --output' | \
+        'fennec metrics show -c' | \
+        'fennec metrics show --config' | \
         'fennec config check -c' | \
         'fennec config check --config' | \
         'fennec config init -c' | \
@@ -165,6 +187,8 @@ _fennec_value() {
         'fennec models refresh --profile' | \
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
+        'fennec metrics reset --profile' | \
+        'fennec metrics show --profile' | \
         'fennec config check --profile' | \
         'fennec config show --profile')
         _fennec_profiles
@@ -178,6 +202,9 @@ _fennec_value() {
     'fennec models pull ARGUMENT' | \
         'fennec models rm ARGUMENT')
         _fennec_local_models
+        ;;
+    'fennec metrics show --format')
+        _fennec_offer 'table json ndjson prometheus'
         ;;
     'fennec config path --format' | \
         'fennec config show --format')

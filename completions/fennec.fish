@@ -21,6 +21,9 @@ function __fennec_place
                 'fennec models refresh' \
                 'fennec models rm' \
                 'fennec models show' \
+                'fennec metrics' \
+                'fennec metrics reset' \
+                'fennec metrics show' \
                 'fennec config' \
                 'fennec config check' \
                 'fennec config init' \
@@ -66,6 +69,7 @@ function __fennec_place
                 'fennec complete --tpm' \
                 'fennec complete --api-key-file' \
                 'fennec complete --log-file' \
+                'fennec complete --metrics-file' \
                 'fennec complete -c' \
                 'fennec complete --config' \
                 'fennec complete --profile' \
@@ -99,6 +103,15 @@ function __fennec_place
                 'fennec models show -c' \
                 'fennec models show --config' \
                 'fennec models show --profile' \
+                'fennec metrics reset -c' \
+                'fennec metrics reset --config' \
+                'fennec metrics reset --profile' \
+                'fennec metrics show -o' \
+                'fennec metrics show --output' \
+                'fennec metrics show --format' \
+                'fennec metrics show -c' \
+                'fennec metrics show --config' \
+                'fennec metrics show --profile' \
                 'fennec config check -c' \
                 'fennec config check --config' \
                 'fennec config check --profile' \
@@ -169,6 +182,7 @@ complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
 complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
@@ -221,6 +235,7 @@ complete -c fennec -n '__fennec_at fennec complete' -s n -l dry-run -d 'Print th
 complete -c fennec -n '__fennec_at fennec complete' -s q -l quiet -d 'Say nothing but errors.'
 complete -c fennec -n '__fennec_at fennec complete' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
 complete -c fennec -n '__fennec_at fennec complete' -l log-file -r -F -d 'Append everything that is said to this file.'
+complete -c fennec -n '__fennec_at fennec complete' -l metrics-file -r -F -d 'After the run, write the counters here for Prometheus\' node exporter.'
 complete -c fennec -n '__fennec_at fennec complete' -l no-color -d 'No colour on a terminal.'
 complete -c fennec -n '__fennec_at fennec complete' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec complete' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
@@ -238,7 +253,8 @@ complete -c fennec -n '__fennec_at fennec models' -a show -d 'Show what is known
 complete -c fennec -n '__fennec_at fennec models' -s h -l help -d 'Show this message and exit.'
 
 complete -c fennec -n '__fennec_at fennec models check' -l provider -x -a '(__fennec_providers)' -d 'Only this provider.'
-complete -c fennec -n '__fennec_at fennec models check' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models check' -l reset -d 'Close their circuits first: send to them again.'
+complete -c fennec -n '__fennec_at fennec models check' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec models check' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models check' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models check' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -248,7 +264,7 @@ complete -c fennec -n '__fennec_at fennec models check' -l help -d 'Show all opt
 
 complete -c fennec -n '__fennec_at fennec models list' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
 complete -c fennec -n '__fennec_at fennec models list' -l offline -d 'Ask nobody: show what was kept, and say how old it is.'
-complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models list' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec models list' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models list' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models list' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -257,7 +273,7 @@ complete -c fennec -n '__fennec_at fennec models list' -s h -d 'Show the daily o
 complete -c fennec -n '__fennec_at fennec models list' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models ps' -l provider -x -a '(__fennec_providers)' -d 'Only this Ollama\'s models.'
-complete -c fennec -n '__fennec_at fennec models ps' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models ps' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec models ps' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models ps' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models ps' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -287,13 +303,31 @@ complete -c fennec -n '__fennec_at fennec models rm' -s h -d 'Show the daily opt
 complete -c fennec -n '__fennec_at fennec models rm' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec models show' -a '(__fennec_models)'
-complete -c fennec -n '__fennec_at fennec models show' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec models show' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec models show' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec models show' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec models show' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec models show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec models show' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models show' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec metrics' -a reset -d 'Forget everything that was counted.'
+complete -c fennec -n '__fennec_at fennec metrics' -a show -d 'Show requests, errors, times, tokens and cost of each model.'
+complete -c fennec -n '__fennec_at fennec metrics' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec metrics reset' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec metrics reset' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec metrics reset' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec metrics reset' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec metrics show' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec metrics show' -l format -x -a 'table json ndjson prometheus' -d 'Table for people, JSON, one object a line, or prometheus.'
+complete -c fennec -n '__fennec_at fennec metrics show' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec metrics show' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec metrics show' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec metrics show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec metrics show' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec metrics show' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec config' -a check -d 'Look for mistakes in all files and for all providers; says nothing when there are none.'
 complete -c fennec -n '__fennec_at fennec config' -a init -d 'Write a commented file to start from, and print its name.'
@@ -312,7 +346,7 @@ complete -c fennec -n '__fennec_at fennec config init' -s h -d 'Show the daily o
 complete -c fennec -n '__fennec_at fennec config init' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec config path' -s c -l config -r -F -d 'This configuration file, and trust it.'
-complete -c fennec -n '__fennec_at fennec config path' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config path' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec config path' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec config path' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec config path' -s h -d 'Show the daily options.'
@@ -320,7 +354,7 @@ complete -c fennec -n '__fennec_at fennec config path' -l help -d 'Show all opti
 
 complete -c fennec -n '__fennec_at fennec config show' -s c -l config -r -F -d 'This configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec config show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'
-complete -c fennec -n '__fennec_at fennec config show' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, or one object a line.'
+complete -c fennec -n '__fennec_at fennec config show' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec config show' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec config show' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec config show' -s h -d 'Show the daily options.'

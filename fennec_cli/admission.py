@@ -37,6 +37,7 @@ class Rules(NamedTuple):
     max_wait: float = DEFAULT_MAX_WAIT_S
     counted: bool = True  # in the metrics
     single: bool = True  # one prompt, whose user waits
+    lease_s: float = LEASE_S  # how long a probe may take
     announced: bool = False  # waits are said to a user at a terminal
 
 
@@ -160,6 +161,11 @@ class Gate:
 
         return self._store.update([self.names.budget, self.names.metrics], change)
 
+    def count(self, name: str) -> None:
+        """Count one more of what `metrics.count` knows."""
+        if self.rules.counted:
+            self._store.update([self.names.metrics], lambda records: ([metrics.count(records[0], name)], None))
+
     def _with_slot(self, owner: str, amount: float, longest: float) -> Ticket:
         patience = min(longest, PATIENT_SLOT_S) if self.rules.single else longest
         end = time.monotonic() + patience
@@ -188,7 +194,7 @@ class Gate:
                 return records, None
             permit: Permit | Rejection = Permit(0, owner)
             if rules.breaker is not None:
-                breaker, permit = circuit.acquire(breaker, now, owner, LEASE_S, rules.breaker)
+                breaker, permit = circuit.acquire(breaker, now, owner, rules.lease_s, rules.breaker)
             if isinstance(permit, Rejection):
                 return records, self._open(permit)
             limits, turn = bucket.reserve(

@@ -12,6 +12,7 @@ from fennec_cli.chunk import ObservedLimits
 Record = dict[str, Any]
 
 LONGEST_WAIT_S = 86400.0  # limits per day exist; what lies further ahead is a clock that was wrong
+_BACK_S = 60.0  # a clock that goes back by more has been set: what was noted before means nothing
 
 
 class RateLimiter(NamedTuple):
@@ -46,19 +47,19 @@ def reserve(
 
     Limits that are not given are those that were learnt from the provider's answers, if any.
     """
-    record = record or {}
+    record = _current(record, now)
     requests, tokens = requests or _learnt(record, "rpm"), tokens or _learnt(record, "tpm")
     first, next_first = _step(record.get("requests"), now, requests, 1.0)
     second, next_second = _step(record.get("tokens"), now, tokens, amount)
     wait = max(first, second, _ahead(record.get("hold"), now))
     if wait > longest_wait:
         return record or None, Turn(wait, granted=False)
-    new = {**record}
+    new = {**record, "at": now}
     if next_first is not None:
         new["requests"] = next_first
     if next_second is not None:
         new["tokens"] = next_second
-    return new or None, Turn(wait)
+    return (new if len(new) > 1 else None), Turn(wait)
 
 
 def settle(record: Record | None, reserved: float, used: float, tokens: RateLimiter | None = None) -> Record | None:
@@ -73,13 +74,14 @@ def hold(record: Record | None, now: float, seconds: float) -> Record | None:
     """Let nobody through for `seconds`: the provider told one of us to wait, so all do."""
     if not 0 < seconds <= LONGEST_WAIT_S:
         return record
-    return {**(record or {}), "hold": max(_place((record or {}).get("hold"), now), now + seconds)}
+    record = _current(record, now)
+    return {**record, "at": now, "hold": max(_place(record.get("hold"), now), now + seconds)}
 
 
 def learn(record: Record | None, now: float, observed: ObservedLimits) -> Record | None:
     """Remember what a provider said. An exhausted limit holds everybody until there is more."""
     told = {"rpm": observed.requests, "tpm": observed.tokens}
-    new = {**(record or {}), **{key: limit for key, limit in told.items() if limit}}
+    new = {**_current(record, now), **{key: limit for key, limit in told.items() if limit}}
     for left, reset_s in (
         (observed.requests_left, observed.requests_reset_s),
         (observed.tokens_left, observed.tokens_reset_s),
@@ -87,6 +89,14 @@ def learn(record: Record | None, now: float, observed: ObservedLimits) -> Record
         if left is not None and left <= 0 and reset_s is not None:
             new = hold(new, now, reset_s) or {}
     return new or None
+
+
+def _current(record: Record | None, now: float) -> Record:
+    """The record, without its moments if the clock was set back since."""
+    record = record or {}
+    if record.get("at", now) - now > _BACK_S:
+        return {key: value for key, value in record.items() if key in ("rpm", "tpm")}
+    return record
 
 
 def _learnt(record: Record, key: str) -> RateLimiter | None:

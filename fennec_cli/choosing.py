@@ -41,7 +41,7 @@ class ModelSelector:
         if models is None:
             raise ConfigError(
                 f"the models of {provider} are not known yet",
-                hint=f"`fennec models refresh {provider}` asks it for its list",
+                hint=f"`fennec models refresh --provider {provider}` asks it for its list",
             )
         return list(models)
 

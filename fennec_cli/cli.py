@@ -20,9 +20,10 @@ from fennec_cli.output.sink import ReaderGone
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
     "models": ("fennec_cli.commands.models:models", "List and check models; pull and remove local ones."),
+    "metrics": ("fennec_cli.commands.metrics:metrics", "Show counters of requests, errors, tokens and cost."),
     "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
-HOUSEKEEPING = frozenset({"config"})
+HOUSEKEEPING = frozenset({"metrics", "config"})
 
 
 class LazyGroup(click.Group):
@@ -81,6 +82,8 @@ def run_and_exit(arguments: list[str]) -> NoReturn:
 
         signals.die(signal.SIGPIPE)
     except Exception as error:
+        if signals.stopping():  # Python wraps what a handler raises in some places (`__set_name__` of an import)
+            signals.die(signals.stopping())
         _report_bug(error, arguments)
         status = EXIT_STATUS["internal"]
     # Nothing is left to do: tearing the interpreter down would take a fifth of a short run.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from fennec_cli import inputs, prompts, signals
+from fennec_cli.admission import Gate
 from fennec_cli.assembly import Overrides
 from fennec_cli.batch import Tally, run_one, run_rows
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
 from fennec_cli.config import Config
-from fennec_cli.errors import FennecError, PartialBatch, UsageError
+from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
@@ -79,6 +80,7 @@ class CompleteOptions(NamedTuple):
     quiet: bool = False
     verbose: int = 0
     log_file: str | None = None
+    metrics_file: str | None = None
     no_color: bool = False
 
 
@@ -95,6 +97,7 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
         return run.dry(sink) if options.dry_run else run.go(sink)
     finally:
         sink.discard()
+        _write_metrics(options.metrics_file or config.metrics.file, registry, notes)
         registry.close()
 
 
@@ -167,9 +170,12 @@ class _Run:
         selector = ProviderSelector(self._registry, self._target, wanted, say=self._notes.say)
         opened = cache(self._attempts)
 
+        def left(target: Target) -> None:
+            self._gate(target).count("fallbacks")
+
         def plan(request: CompletionRequest) -> list[Route]:
             return [
-                Route(f"{target.provider}/{target.model}", target.model, partial(opened, target))
+                Route(f"{target.provider}/{target.model}", target.model, partial(opened, target), partial(left, target))
                 for target in selector.plan(request)
             ]
 
@@ -177,8 +183,10 @@ class _Run:
 
     def _attempts(self, target: Target) -> Stage:
         provider = self._registry.get_provider(target.provider, target.model)
-        gate = self._registry.gate(target.provider, target.model, single=self._options.input_format == "text")
-        return attempts(provider, gate, self._pipeline_settings(target))
+        return attempts(provider, self._gate(target), self._pipeline_settings(target))
+
+    def _gate(self, target: Target) -> Gate:
+        return self._registry.gate(target.provider, target.model, single=self._options.input_format == "text")
 
     def _answer(self, stage: Stage, writer: Writer) -> Answer:
         try:
@@ -381,6 +389,23 @@ def _notes(options: CompleteOptions, config: Config) -> Notes:
     for note in config.notes:
         notes.warn(note)
     return notes
+
+
+def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -> None:
+    """Write the counters of all processes; that it fails costs nobody an answer."""
+    if path is None:
+        return
+    from fennec_cli.metrics_report import collect, prometheus
+
+    try:
+        sink = open_output(path)
+        try:
+            sink.write(prometheus(collect(registry)))
+            sink.commit()
+        finally:
+            sink.discard()
+    except OutputError as error:
+        notes.warn(error.line())
 
 
 def _sink(options: CompleteOptions) -> Sink:

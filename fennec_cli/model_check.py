@@ -1,10 +1,15 @@
-"""Whether each provider can be reached and takes the key: asked by what costs nothing, its list of models."""
+"""Whether each provider can be reached and takes the key: asked by what costs nothing, its list of models.
+
+Beside it stand the circuits that all processes share, which can be closed here.
+"""
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+from fennec_cli.circuit import CircuitState, reset, state_of
 from fennec_cli.config import Config
 from fennec_cli.errors import ConfigError, FennecError, RequestError
 from fennec_cli.listing import asked_names, for_programs, one_server
@@ -12,9 +17,18 @@ from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
+from fennec_cli.store import StateStore
 from fennec_cli.transport import HTTPProvider
 
-HEADER = ("PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "NOTE")
+HEADER = ("PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "CIRCUIT", "NOTE")
+
+
+class Circuit(NamedTuple):
+    """The circuit of a model: its state, and for how many seconds nothing is sent."""
+
+    model: str
+    state: CircuitState
+    open_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,7 @@ class Check:
     models: int | None = None
     message: str = ""
     failure: FennecError | None = None
+    circuits: tuple[Circuit, ...] = ()  # those that are not closed
 
     @property
     def row(self) -> dict[str, Any]:
@@ -39,20 +54,30 @@ class Check:
             "tls": self.tls,
             "latency_ms": self.latency_ms,
             "models": self.models,
+            "circuits": [circuit._asdict() for circuit in self.circuits],
             "class": failure.error_class if failure else "ok",
             "message": failure.line().partition(": ")[2] if failure else self.message,
         }
 
 
-def run_check(config: Config, provider: str | None, output_format: str) -> int:
-    """Run `fennec models check` and return its exit status: the first failure's, when a provider failed."""
+def run_check(config: Config, provider: str | None, output_format: str, *, closes: bool = False) -> int:
+    """Run `fennec models check` and return its exit status: the first failure's, when a provider failed.
+
+    With `closes` the circuits of these providers are closed first.
+    """
     import fennec_cli.transport.client  # noqa: F401 - loading it takes longer than many an answer
 
     registry, notes = ProviderRegistry(config), Notes()
     try:
         names = asked_names(registry, provider)
+        if closes:
+            closed = sum(close_circuits(registry.state, name) for name in names)
+            notes.warn(f"closed {closed} circuit{'' if closed == 1 else 's'}")
         with ThreadPoolExecutor(max_workers=len(names)) as threads:
-            checks = list(threads.map(lambda name: check(registry, name), names))
+            checks = [
+                replace(found, circuits=circuits(registry.state, found.provider))
+                for found in threads.map(lambda name: check(registry, name), names)
+            ]
     finally:
         registry.close()
     DescriptorSink(1, closed=sys.stdout is None).write(rendered(checks, output_format))
@@ -78,6 +103,24 @@ def check(registry: ProviderRegistry, name: str) -> Check:
         return Check(name, url, failure=error)
     assert server.link is not None  # it has answered
     return Check(name, url, server.link.tls, round(1000 * server.link.head_s, 1), len(models))
+
+
+def circuits(state: StateStore, provider: str) -> tuple[Circuit, ...]:
+    """Return the provider's circuits that are not closed, by model."""
+    found = []
+    for name, record in state.scan(f"circuit|{provider}|"):
+        status, left = state_of(record, time.time())
+        if status != "closed":
+            found.append(Circuit(name.split("|", 3)[3], status, round(left, 1)))
+    return tuple(sorted(found))
+
+
+def close_circuits(state: StateStore, provider: str) -> int:
+    """Close the provider's circuits and return how many were not."""
+    names = [name for name, record in state.scan(f"circuit|{provider}|") if record["state"] != "closed"]
+    for name in names:
+        state.update([name], lambda records: ([reset(records[0])], None))
+    return len(names)
 
 
 def _try_key(server: HTTPProvider) -> None:
@@ -112,5 +155,17 @@ def _check_local(registry: ProviderRegistry, name: str) -> Check:
 def _cells(each: Check) -> tuple[str, ...]:
     latency = "-" if each.latency_ms is None else f"{each.latency_ms:.0f} ms"
     models = "-" if each.models is None else str(each.models)
+    circuit = ", ".join(
+        f"{found.state.replace('_', '-')} {found.open_s:.0f} s ({found.model})" for found in each.circuits
+    )
     # Why one failed stands on standard error, in a line that may be long.
-    return (each.provider, each.row["class"], each.url or "-", each.tls or "-", latency, models, each.message)
+    return (
+        each.provider,
+        each.row["class"],
+        each.url or "-",
+        each.tls or "-",
+        latency,
+        models,
+        circuit or "closed",
+        each.message,
+    )

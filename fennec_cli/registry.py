@@ -84,7 +84,8 @@ class ProviderRegistry:
         """Return what lets requests to a model through, shared with all processes."""
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
-        return Gate(self.state, name, assembly.origin(), model, assembly.rules(single=single), say=self._say)
+        rules = assembly.rules(single=single)._replace(counted=self._config.metrics.enabled)
+        return Gate(self.state, name, assembly.origin(), model, rules, say=self._say)
 
     def origin(self, name: str) -> str:
         """Scheme, host and port of a provider. Raises `ConfigError`."""

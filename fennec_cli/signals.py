@@ -62,11 +62,11 @@ class _Postponed:
 
 
 postponed = _Postponed()
-_stopping = False
+_stopping = 0
 
 
-def stopping() -> bool:
-    """Whether the first signal has come and only what is open is being closed."""
+def stopping() -> int:
+    """The number of the first signal, once it has come and only what is open is being closed; 0 before."""
     return _stopping
 
 
@@ -84,7 +84,7 @@ def _first(number: int, _frame: object) -> None:
         if signal.getsignal(handled) is not signal.SIG_IGN:
             signal.signal(handled, signal.SIG_DFL)
     global _stopping
-    _stopping = True
+    _stopping = number
     if postponed.active:
         postponed.number = number
         return

@@ -93,6 +93,8 @@ def test_a_learnt_limit_lets_a_minute_s_worth_through() -> None:
 def test_clocks_that_jump() -> None:
     record, _ = reserve(None, NOW, requests=RateLimiter(1.0, 1.0))
     assert reserve(record, NOW + 1e6, requests=RateLimiter(1.0, 1.0))[1].wait_s == 0.0
-    assert reserve(record, NOW - 2 * LONGEST_WAIT_S, requests=RateLimiter(1.0, 1.0))[1].wait_s == 0.0
+    for back in (3600.0, 2 * LONGEST_WAIT_S):
+        assert reserve(record, NOW - back, requests=RateLimiter(1.0, 1.0))[1].wait_s == 0.0
+        assert reserve(hold(record, NOW, 20.0), NOW - back)[1].wait_s == 0.0
     assert hold(None, NOW, -5.0) is None
     assert hold(None, NOW, 1e9) is None

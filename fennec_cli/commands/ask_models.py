@@ -48,19 +48,20 @@ def list_(config: Any, /, provider: str | None, offline: bool, output_format: st
 
 @click.command(cls=Command, add_help_option=False, epilog=CHECK_EXAMPLES)
 @option("--provider", metavar="NAME", daily=True, help="Only this provider.")
+@option("--reset", is_flag=True, envvar=(), daily=True, help="Close their circuits first: send to them again.")
 @table_options
 @settings_options
 @help_options
 @click.pass_obj
-def check(config: Any, /, provider: str | None, output_format: str) -> int:
+def check(config: Any, /, provider: str | None, reset: bool, output_format: str) -> int:
     """Check that each configured provider answers and accepts the key.
 
-    It asks for the list of models, which costs nothing.
+    It asks for the list of models, which costs nothing, and shows the circuits that all processes share.
     """
     from fennec_cli.model_check import run_check
 
     signals.install()
-    return run_check(config, provider, output_format)
+    return run_check(config, provider, output_format, closes=reset)
 
 
 @click.command(cls=Command, add_help_option=False, epilog=REFRESH_EXAMPLES)

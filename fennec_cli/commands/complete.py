@@ -85,6 +85,7 @@ RATE = click.FloatRange(min=0.001)
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @option("-v", "--verbose", count=True, daily=True, help="Say what is done (-vvv: the HTTP exchange).")
 @option("--log-file", metavar="FILE", help="Append everything that is said to this file.")
+@option("--metrics-file", metavar="FILE", help="After the run, write the counters here for Prometheus' node exporter.")
 @option("--no-color", is_flag=True, help="No colour on a terminal.")
 @settings_options
 @version_option

@@ -127,10 +127,10 @@ def help_options(command: Any) -> Any:
     )(command)
 
 
-def format_options(command: Any, *, people: str = "text") -> Any:
+def format_options(command: Any, *, people: str = "text", more: tuple[str, ...] = ()) -> Any:
     """Add `--format` with its shorthands `--json` and `--ndjson`, as the one parameter `output_format`.
 
-    `people` is the name of the form that is for them.
+    `people` is the name of the form that is for them, `more` are further ones.
     """
 
     def remember(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -146,12 +146,12 @@ def format_options(command: Any, *, people: str = "text") -> Any:
     return option(
         "--format",
         "output_format",
-        type=click.Choice([people, "json", "ndjson"]),
+        type=click.Choice([people, "json", "ndjson", *more]),
         default=people,
         envvar=(),
         daily=True,
         callback=decide,
-        help=f"{people.capitalize()} for people, JSON, or one object a line.",
+        help=f"{people.capitalize()} for people, JSON, one object a line{', or ' if more else ''}{', '.join(more)}.",
     )(command)
 
 

@@ -8,7 +8,7 @@ from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.config.layer import Layer, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
-from fennec_cli.config.settings import PROVIDER_TYPES, Config, LogConfig, NetworkConfig, ProviderConfig
+from fennec_cli.config.settings import PROVIDER_TYPES, Config, LogConfig, MetricsConfig, NetworkConfig, ProviderConfig
 from fennec_cli.config.source import KeyPath, Origin, dotted
 from fennec_cli.config.values import check_base_url
 from fennec_cli.errors import ConfigError
@@ -58,6 +58,7 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
         providers=providers,
         commands={name: tree.pop(name) for name in COMMANDS if name in tree},
         log=LogConfig(**tree.pop("log", {})),
+        metrics=MetricsConfig(**tree.pop("metrics", {})),
         network=network,
         profiles=profiles,
         origins={dotted(path): origin for path, origin in origins.items()},

@@ -180,6 +180,7 @@ COMPLETE = Table(
         "quiet": Key(flag),
         "verbose": Key(integer(0)),
         "log_file": Key(name),
+        "metrics_file": Key(name),
         "no_color": Key(flag),
         "api_key_file": Key(name),
     }
@@ -197,6 +198,7 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
     "deadline": _project(duration),
     "alias": Table(each=_project(name)),
     **COMMANDS,
+    "metrics": Table({"enabled": Key(flag), "file": Key(name)}),
     "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
     "network": Table(NETWORK),
 }

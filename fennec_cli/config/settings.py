@@ -66,6 +66,13 @@ class LogConfig(NamedTuple):
     level: str | None = None
 
 
+class MetricsConfig(NamedTuple):
+    """The `[metrics]` table. `file` is written after each run, for Prometheus' node exporter."""
+
+    enabled: bool = True
+    file: str | None = None
+
+
 class NetworkConfig(NamedTuple):
     """The `[network]` table: defaults of every provider."""
 
@@ -87,6 +94,7 @@ class Config(NamedTuple):
     providers: Mapping[str, ProviderConfig] = EMPTY
     commands: Mapping[str, Mapping[str, Any]] = EMPTY
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
     network: NetworkConfig = NetworkConfig()
     profiles: "Mapping[str, Origin]" = EMPTY
     origins: "Mapping[str, Origin]" = EMPTY

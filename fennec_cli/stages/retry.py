@@ -113,6 +113,9 @@ def _again(
                         raise first  # it has failed already; the engine decides what follows
                     return attempt(request._replace(attempt=number)), number
                 except FennecError as error:
+                    if error.ends_retries and number > 1:  # not sent: what failed before says more
+                        number -= 1
+                        raise failure from None
                     failure = error
                     state.set_exception(sys.exc_info())  # type: ignore[arg-type]
             elif isinstance(action, DoSleep):
@@ -124,7 +127,7 @@ def _again(
         error.attempts = number - error.ends_retries  # what ends them was not sent
         if error.budget_exhausted:
             error.hint = "retries of all processes are used up for the moment; try again later"
-        if error.retry_after is not None and error.retryable:
+        if error.retry_after is not None and error.retryable and not error.ends_retries:
             error.hint = f"try again in {error.retry_after:g} s"
         raise
 

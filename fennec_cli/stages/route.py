@@ -16,6 +16,7 @@ class Route(NamedTuple):
     name: str
     model: str
     open: Callable[[], Stage]
+    left: Callable[[], None] = lambda: None  # told when it failed and another one is asked
 
 
 def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[int, str], None]) -> Stage:
@@ -34,6 +35,7 @@ def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[i
                 error.attempts = spent
                 if error.partial or not error.falls_back or following is None:
                     raise
+                here.left()
                 say(1, f"{error.line()}: falling back from {here.name} to {following.name}")
                 yield CompletionChunk(fallback=FallbackNotice(here.name, following.name, error.error_class))
             else:

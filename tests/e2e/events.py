@@ -40,7 +40,7 @@ def _check_row(row: list[Event]) -> None:
     assert types.count("start") <= 1
     if "start" in types:
         start = types.index("start")
-        assert set(types[:start]) <= {"retry"}
+        assert set(types[:start]) <= {"retry", "fallback"}
         assert set(types[start + 1 : -1]) <= {"chunk"}
 
 

@@ -75,6 +75,7 @@ def test_check_says_where_each_provider_is_and_how_many_models_it_has(fennec: Fe
         "url": peer.url,
         "tls": None,
         "models": 2,
+        "circuits": [],
         "class": "ok",
         "message": "",
     }
@@ -114,7 +115,7 @@ def test_check_asks_all_providers_at_once(fennec: Fennec, serve: Serve) -> None:
 def test_check_for_people_is_a_table_and_json_an_array(fennec: Fennec, serve: Serve) -> None:
     boxes(fennec, box=serve(offers("a")).url)
     header, row = run(fennec, "check", "--provider", "box").text.splitlines()
-    assert header.split() == ["PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "NOTE"]
+    assert header.split() == ["PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "CIRCUIT", "NOTE"]
     assert row.split()[:2] == ["box", "ok"]
     (row_of_json,) = orjson.loads(run(fennec, "check", "--provider", "box", "--json").stdout)
     assert row_of_json["provider"] == "box"

@@ -1,0 +1,308 @@
+"""Leave to send, as many processes ask for it."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fennec_cli.admission import Gate, Report, Rules, Ticket
+from fennec_cli.backoff import RetryBudget, RetryConfig
+from fennec_cli.bucket import RateLimiter
+from fennec_cli.chunk import CompletionChunk
+from fennec_cli.circuit import CircuitBreaker
+from fennec_cli.errors import CircuitOpen, FennecError, LimitReached, NetworkError
+from fennec_cli.metrics import Attempt, read
+from fennec_cli.request import CompletionRequest
+from fennec_cli.slots import TTL_S
+from fennec_cli.stages import Chunks
+from fennec_cli.stages.admit import admit
+from fennec_cli.stages.retry import retry
+from fennec_cli.store import MemoryStore, SharedState, StateStore, StoreFailed
+from fennec_cli.store.state import DiskState
+
+SOAK = bool(os.environ.get("FENNEC_SOAK"))
+FORK = multiprocessing.get_context("fork")
+REQUEST = CompletionRequest.from_text("hi", model="m")
+OK = Report(Attempt(None, 0.1), "ok")
+FAILED = Report(Attempt("unavailable", 0.1), "failure")
+BREAKER = CircuitBreaker(threshold=1, timeout=30.0, jitter=0.0)
+
+
+def gate(store: StateStore, rules: Rules = Rules(), clock: Callable[[], float] = time.time) -> Gate:
+    return Gate(store, "p", "http://p", "m", rules, clock=clock, sleep=lambda _seconds: None)
+
+
+def passed(at: Gate, report: Report = OK) -> Ticket:
+    ticket = at.enter(0, None)
+    at.leave(ticket, report)
+    return ticket
+
+
+def admitted(at: Gate) -> bool:
+    try:
+        passed(at)
+    except FennecError:
+        return False
+    return True
+
+
+def test_an_attempt_leaves_nothing_but_its_figures() -> None:
+    store = MemoryStore()
+    passed(gate(store))
+    names = gate(store).names
+    assert store.get(names.slots) is None
+    assert store.get(names.budget) is None
+    assert read(store.get(names.metrics), time.time()).success_count == 1
+
+
+def test_an_open_circuit_refuses_and_says_for_how_long() -> None:
+    store = MemoryStore()
+    passed(gate(store, Rules(breaker=BREAKER)), FAILED)
+    with pytest.raises(CircuitOpen, match="nothing is sent for another 30 s") as caught:
+        passed(gate(store, Rules(breaker=BREAKER)))
+    assert caught.value.retry_after == pytest.approx(30.0, abs=1.0)
+    assert admitted(gate(store, Rules(breaker=None)))
+
+
+def test_the_probe_s_first_event_closes_the_circuit() -> None:
+    store = MemoryStore()
+    passed(gate(store, Rules(breaker=BREAKER)), FAILED)
+    later = gate(store, Rules(breaker=BREAKER), clock=lambda: time.time() + 31)
+    ticket = later.enter(0, None)
+    assert not admitted(later)
+    later.prove(ticket)
+    assert admitted(later)  # while the probe's answer still streams
+
+
+def test_a_limit_makes_wait_or_refuses() -> None:
+    waited: list[float] = []
+    rules = Rules(requests=RateLimiter(1.0, 1.0), max_wait=1.5)
+    at = Gate(MemoryStore(), "p", "o", "m", rules, sleep=waited.append)
+    passed(at)
+    passed(at)
+    assert waited == pytest.approx([1.0], abs=0.1)
+    with pytest.raises(LimitReached) as caught:
+        passed(at)
+    assert caught.value.retry_after == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_wait_never_goes_past_the_deadline() -> None:
+    at = gate(MemoryStore(), Rules(requests=RateLimiter(1.0, 1.0)))
+    passed(at)
+    with pytest.raises(LimitReached):
+        at.enter(0, time.monotonic() + 0.5)
+
+
+def test_who_is_stopped_while_waiting_gives_everything_back() -> None:
+    store = MemoryStore()
+
+    def stopped(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    passed(gate(store, Rules(requests=RateLimiter(1.0, 1.0))))
+    at = Gate(store, "p", "http://p", "m", Rules(requests=RateLimiter(1.0, 1.0)), sleep=stopped)
+    with pytest.raises(KeyboardInterrupt):
+        at.enter(0, None)
+    assert store.get(at.names.slots) is None
+
+
+def test_a_single_request_goes_on_without_a_slot_and_a_batch_does_not() -> None:
+    store = MemoryStore()
+    rules = Rules(max_parallel=1, max_wait=0.05)
+    held = gate(store, rules).enter(0, None)
+    assert admitted(gate(store, rules))
+    with pytest.raises(LimitReached, match="under way already"):
+        passed(gate(store, rules._replace(single=False)))
+    gate(store, rules).leave(held, OK)
+    assert admitted(gate(store, rules._replace(single=False)))
+
+
+def test_a_429_holds_everybody() -> None:
+    store = MemoryStore()
+    limited = Report(Attempt("rate_limit", 0.1, rate_limited=True), "neutral", retry_after=100.0)
+    passed(gate(store), limited)
+    with pytest.raises(LimitReached, match="another 100 s"):
+        passed(gate(store))
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_a_clock_that_jumps_stops_nobody(seconds: float) -> None:
+    store = MemoryStore()
+    rules = Rules(breaker=BREAKER, requests=RateLimiter(1.0, 1.0))
+    passed(gate(store, rules), FAILED)
+    assert admitted(gate(store, rules, clock=lambda: time.time() + seconds))
+
+
+def test_state_clock_back_1h() -> None:
+    test_a_clock_that_jumps_stops_nobody(-3600.0)
+
+
+def test_state_clock_forward_1h() -> None:
+    test_a_clock_that_jumps_stops_nobody(3600.0)
+
+
+def test_breaker_store_down_fails_open() -> None:
+    def broken() -> StateStore:
+        raise StoreFailed("no place")
+
+    store = SharedState(broken)
+    at = gate(store, Rules(breaker=CircuitBreaker(threshold=2)))
+    assert admitted(at)
+    passed(at, FAILED)
+    passed(at, FAILED)
+    assert not admitted(at)  # this process remembers for itself
+
+
+# Many processes.
+
+
+def _race(directory: Path, number: int, rounds: int, start: "multiprocessing.synchronize.Barrier") -> list[bool]:
+    """Ask at the same moment as the others, round after round; tell in which rounds we got the probe."""
+    found = []
+    store = DiskState(directory)
+    for turn in range(rounds):
+        at = gate(store, Rules(breaker=BREAKER, max_parallel=64, single=False), lambda at=turn: 1e9 + 1000.0 * at)  # type: ignore[misc]
+        start.wait()
+        try:
+            ticket = at.enter(0, None)
+        except CircuitOpen:
+            found.append(False)
+            start.wait()
+        else:
+            found.append(ticket.permit.probe)
+            start.wait()
+            at.leave(ticket, FAILED)  # open again, for the next round
+    del number
+    return found
+
+
+def test_breaker_one_probe_32_procs_1000_rounds(tmp_path: Path) -> None:
+    rounds, processes = (1000 if SOAK else 50), 32
+    first = gate(DiskState(tmp_path), Rules(breaker=BREAKER), lambda: 1e9 - 100.0)
+    passed(first, FAILED)
+    start = FORK.Barrier(processes)
+    results = FORK.Queue()
+    jobs = [
+        FORK.Process(target=lambda n=n: results.put(_race(tmp_path, n, rounds, start)))  # type: ignore[misc]
+        for n in range(processes)
+    ]
+    for job in jobs:
+        job.start()
+    found = [results.get(timeout=600) for _ in jobs]
+    for job in jobs:
+        job.join()
+    assert [sum(each[turn] for each in found) for turn in range(rounds)] == [1] * rounds
+
+
+def _killed_with(directory: Path, rules: Rules) -> None:
+    gate(DiskState(directory), rules).enter(0, None)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def died_holding(directory: Path, rules: Rules) -> None:
+    job = FORK.Process(target=_killed_with, args=(directory, rules))
+    job.start()
+    job.join(10)
+    assert job.exitcode == -signal.SIGKILL
+
+
+def test_breaker_probe_killed_lease_takeover(tmp_path: Path) -> None:
+    rules = Rules(breaker=CircuitBreaker(threshold=1, timeout=0.01, jitter=0.0), lease_s=0.8)
+    at = gate(DiskState(tmp_path), rules)
+    passed(at, FAILED)
+    time.sleep(0.02)
+    died_holding(tmp_path, rules)
+    begin = time.monotonic()
+    assert not admitted(at)
+    while not admitted(at):
+        assert time.monotonic() - begin < rules.lease_s + 1.0
+        time.sleep(0.02)
+
+
+def test_slots_freed_after_kill(tmp_path: Path) -> None:
+    rules = Rules(max_parallel=1, max_wait=0.0, single=False)
+    died_holding(tmp_path, rules)
+    store = DiskState(tmp_path)
+    assert not admitted(gate(store, rules))
+    assert admitted(gate(store, rules, clock=lambda: time.time() + TTL_S + 1))
+
+
+def _hammer(directory: Path, seconds: float) -> int:
+    at = gate(DiskState(directory), Rules(requests=RateLimiter.per_minute(600), max_wait=0.0, max_parallel=64))
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        count += admitted(at)
+        time.sleep(0.002)
+    return count
+
+
+def test_gcra_16_procs_rate_within_1_percent(tmp_path: Path) -> None:
+    seconds, processes = (30.0 if SOAK else 1.5), 16
+    DiskState(tmp_path).close()
+    with FORK.Pool(processes) as pool:
+        begin = time.monotonic()
+        total = sum(pool.starmap(_hammer, [(tmp_path, seconds)] * processes, chunksize=1))
+        took = time.monotonic() - begin
+    allowed = 60 + 10 * took
+    assert 60 + 10 * seconds * 0.9 - 1 <= total <= allowed * 1.01 + 1
+
+
+def _outage(directory: Path, requests: int) -> int:
+    attempts = 0
+
+    def dead(_request: CompletionRequest) -> Chunks:
+        nonlocal attempts
+        attempts += 1
+        raise NetworkError("refused")
+        yield CompletionChunk()
+
+    at = gate(DiskState(directory), Rules(breaker=None, max_parallel=64))
+    stage = retry(admit(dead, at), RetryConfig(), may_retry=at.may_retry, sleep=lambda _seconds: None)
+    for _ in range(requests):
+        with pytest.raises(NetworkError):
+            list(stage(REQUEST))
+    return attempts
+
+
+def test_retry_budget_outage_16_procs(tmp_path: Path) -> None:
+    processes, requests = 16, 20
+    begin = time.monotonic()
+    with FORK.Pool(processes) as pool:
+        attempts = sum(pool.starmap(_outage, [(tmp_path, requests)] * processes, chunksize=1))
+    refill = (time.monotonic() - begin) / RetryBudget.COST
+    assert processes * requests < attempts <= 1.1 * processes * requests + 10 + refill
+
+
+def test_an_exhausted_budget_ends_the_retries_and_says_so() -> None:
+    at = gate(MemoryStore(), Rules(breaker=None))
+    while at.may_retry():
+        pass
+
+    def dead(_request: CompletionRequest) -> Chunks:
+        raise NetworkError("refused")
+        yield CompletionChunk()
+
+    stage = retry(admit(dead, at), RetryConfig(), may_retry=at.may_retry)
+    with pytest.raises(NetworkError) as caught:
+        list(stage(REQUEST))
+    assert caught.value.budget_exhausted
+    assert caught.value.attempts == 1
+    assert "used up" in caught.value.line()
+
+
+def _measured(directory: Path, times: int) -> None:
+    at = gate(DiskState(directory), Rules(max_parallel=64))
+    for _ in range(times):
+        passed(at)
+
+
+def test_metrics_exact_16x1000(tmp_path: Path) -> None:
+    times = 1000 if SOAK else 60
+    with FORK.Pool(16) as pool:
+        pool.starmap(_measured, [(tmp_path, times)] * 16, chunksize=1)
+    found = read(DiskState(tmp_path).get(gate(MemoryStore()).names.metrics), time.time())
+    assert (found.request_count, found.success_count, found.error_count) == (16 * times, 16 * times, 0)
