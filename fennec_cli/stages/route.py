@@ -27,6 +27,7 @@ def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[i
     def stage(request: CompletionRequest) -> Chunks:
         routes, spent = plan(request), 0
         earlier: FennecError | None = None
+        failed: FennecError
         for here, following in zip(routes, [*routes[1:], None], strict=True):
             try:
                 inner = here.open()

@@ -1,5 +1,6 @@
 """One model after the other: who is asked, what is said, and what is never done twice."""
 
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -32,7 +33,10 @@ def never() -> Stage:
 
 
 def planned(*stages: Stage) -> list[Route]:
-    return [Route(f"p/m{number}", f"m{number}", lambda stage=stage: stage) for number, stage in enumerate(stages)]
+    def opened(stage: Stage) -> Callable[[], Stage]:
+        return lambda: stage
+
+    return [Route(f"p/m{number}", f"m{number}", opened(stage)) for number, stage in enumerate(stages)]
 
 
 def run(routes: list[Route]) -> list[CompletionChunk]:
