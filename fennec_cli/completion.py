@@ -162,6 +162,8 @@ class _Run:
         options = self._options
         strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
         if strategy == "manual":
+            if options.fallback:
+                raise UsageError("--strategy manual and --fallback exclude each other", hint="drop one of them")
             return self._attempts(self._target)
         from fennec_cli.choosing import ProviderSelector, Wanted
         from fennec_cli.stages.route import Route

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FallbackNotice
-from fennec_cli.errors import FennecError
+from fennec_cli.errors import ConfigError, FennecError
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks, Stage
 
@@ -27,21 +27,42 @@ def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[i
 
     def stage(request: CompletionRequest) -> Chunks:
         routes, spent = plan(request), 0
+        earlier: FennecError | None = None
+        failed: FennecError
         for here, following in zip(routes, [*routes[1:], None], strict=True):
             try:
-                yield from _counted(here.open()(request._replace(model=here.model)), spent)
-            except FennecError as error:
-                spent += error.attempts
-                error.attempts = spent
-                if error.partial or not error.falls_back or following is None:
-                    raise
-                here.left()
-                say(1, f"{error.line()}: falling back from {here.name} to {following.name}")
-                yield CompletionChunk(fallback=FallbackNotice(here.name, following.name, error.error_class))
+                inner = here.open()
+            except ConfigError as error:  # it cannot be asked at all: that hides no answer and no better error
+                failed, goes_on = error, True
+                if following is None and earlier is not None:
+                    say(1, f"{here.name} skipped: {error.line()}")
+                    raise earlier from None
             else:
-                return
+                try:
+                    yield from _counted(inner(request._replace(model=here.model)), spent)
+                except FennecError as error:
+                    spent += error.attempts
+                    error.attempts = spent
+                    failed, goes_on = error, error.falls_back and not error.partial
+                    earlier = error
+                    if goes_on and following is not None:
+                        here.left()
+                else:
+                    return
+            if not goes_on or following is None:
+                _tell_tried(failed, [each.name for each in routes[: routes.index(here) + 1]])
+                raise failed
+            say(1, f"{failed.line()}: falling back from {here.name} to {following.name}")
+            yield CompletionChunk(fallback=FallbackNotice(here.name, following.name, failed.error_class))
 
     return stage
+
+
+def _tell_tried(error: FennecError, names: list[str]) -> None:
+    """Say in the error's advice who was asked, where that was more than one."""
+    if len(names) > 1:
+        tried = f"asked in this order: {', '.join(names)}"
+        error.hint = f"{error.hint}; {tried}" if error.hint else tried
 
 
 def _counted(chunks: Chunks, spent: int) -> Chunks:
