@@ -115,7 +115,9 @@ class Gate:
         longer than allowed.
         """
         owner = os.urandom(16).hex()
-        longest = self.rules.max_wait if deadline is None else min(self.rules.max_wait, deadline - time.monotonic())
+        longest = self.rules.max_wait
+        if deadline is not None:  # one that is over is not for us to tell: who need not wait is let through to it
+            longest = min(longest, max(0.0, deadline - time.monotonic()))
         ticket = self._with_slot(owner, amount, longest)
         if ticket.wait_s > 0:
             try:

@@ -49,16 +49,16 @@ def reserve(
     """
     record = _current(record, now)
     requests, tokens = requests or _learnt(record, "rpm"), tokens or _learnt(record, "tpm")
-    first, next_first = _step(record.get("requests"), now, requests, 1.0)
-    second, next_second = _step(record.get("tokens"), now, tokens, amount)
-    wait = max(first, second, _ahead(record.get("hold"), now))
+    wanted = (("requests", requests, 1.0), ("tokens", tokens, amount))
+    turns = [_turn(record.get(key), now, limiter, cost) for key, limiter, cost in wanted]
+    wait = max(*turns, _ahead(record.get("hold"), now))
     if wait > longest_wait:
         return record or None, Turn(wait, granted=False)
     new = {**record, "at": now}
-    if next_first is not None:
-        new["requests"] = next_first
-    if next_second is not None:
-        new["tokens"] = next_second
+    for key, limiter, cost in wanted:
+        if limiter is not None and limiter.per_s > 0:
+            # Taken at the moment of sending: those whom a hold stops together do not all go at its end.
+            new[key] = max(_place(record.get(key), now), now + wait) + cost / limiter.per_s
     return (new if len(new) > 1 else None), Turn(wait)
 
 
@@ -105,14 +105,12 @@ def _learnt(record: Record, key: str) -> RateLimiter | None:
     return RateLimiter(rate / 60, rate) if rate else None
 
 
-def _step(tat: float | None, now: float, limiter: RateLimiter | None, cost: float) -> tuple[float, float | None]:
-    """Return the wait and the new arrival time."""
+def _turn(tat: float | None, now: float, limiter: RateLimiter | None, cost: float) -> float:
+    """Seconds until there is enough in a bucket."""
     if limiter is None or limiter.per_s <= 0:
-        return 0.0, None
-    begin = _place(tat, now)
-    length = cost / limiter.per_s
-    slack = max(0.0, limiter.burst / limiter.per_s - length)
-    return max(0.0, begin - slack - now), begin + length
+        return 0.0
+    slack = max(0.0, limiter.burst - cost) / limiter.per_s
+    return max(0.0, _ahead(tat, now) - slack)
 
 
 def _place(moment: float | None, now: float) -> float:

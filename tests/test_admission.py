@@ -97,6 +97,11 @@ def test_a_wait_never_goes_past_the_deadline() -> None:
         at.enter(0, time.monotonic() + 0.5)
 
 
+def test_a_deadline_that_is_over_is_not_called_a_rate_limit() -> None:
+    at = gate(MemoryStore())
+    at.leave(at.enter(0, time.monotonic() - 1.0), OK)
+
+
 def test_who_is_stopped_while_waiting_gives_everything_back() -> None:
     store = MemoryStore()
 

@@ -98,3 +98,20 @@ def test_clocks_that_jump() -> None:
         assert reserve(hold(record, NOW, 20.0), NOW - back)[1].wait_s == 0.0
     assert hold(None, NOW, -5.0) is None
     assert hold(None, NOW, 1e9) is None
+
+
+def test_the_end_of_a_hold_is_no_burst() -> None:
+    record = hold(None, NOW, 10.0)
+    waits = []
+    for _ in range(4):
+        record, turn = reserve(record, NOW, requests=RateLimiter(1.0, 1.0))
+        waits.append(turn.wait_s)
+    assert waits == pytest.approx([10.0, 11.0, 12.0, 13.0])
+
+
+def test_tokens_are_taken_when_the_request_is_sent() -> None:
+    limits = {"requests": RateLimiter(0.1, 1.0), "tokens": RateLimiter(1.0, 10.0)}
+    record, _ = reserve(None, NOW, amount=0.0, **limits)
+    record, turn = reserve(record, NOW, amount=10.0, **limits)
+    assert turn.wait_s == pytest.approx(10.0)
+    assert reserve(record, NOW + 10.0, amount=10.0, tokens=limits["tokens"])[1].wait_s == pytest.approx(10.0)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fennec_cli.hints import duration_s, retry_after_s
+from fennec_cli.chunk import ObservedLimits
+from fennec_cli.hints import duration_s, observed_limits, retry_after_s
 
 NOW = 1_795_357_800.0  # Sun, 22 Nov 2026 14:30:00 GMT
 INPUT_USED_UP = {"anthropic-ratelimit-input-tokens-remaining": "0"}
@@ -74,3 +75,61 @@ def test_a_reset_moment_is_taken_against_the_servers_clock(skew: float) -> None:
 )
 def test_durations_as_servers_write_them(text: str, seconds: float | None) -> None:
     assert duration_s(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({}, None),
+        ({"content-type": "text/event-stream"}, None),
+        (
+            {
+                "x-ratelimit-limit-requests": "500",
+                "x-ratelimit-remaining-requests": "499",
+                "x-ratelimit-reset-requests": "120ms",
+                "x-ratelimit-limit-tokens": "30000",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "1h2m3.5s",
+            },
+            ObservedLimits(500, 499, 0.12, 30000, 0, 3723.5),
+        ),
+        # Azure: resets as bare seconds; a request count that it does not know is -1
+        (
+            {
+                "x-ratelimit-remaining-requests": "-1",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "7",
+            },
+            ObservedLimits(tokens_left=0, tokens_reset_s=7),
+        ),
+        (
+            {
+                "anthropic-ratelimit-requests-limit": "50",
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-22T14:30:17Z",
+                "anthropic-ratelimit-tokens-limit": "40000",
+                "anthropic-ratelimit-tokens-remaining": "39000",
+                "anthropic-ratelimit-tokens-reset": "2026-11-22T15:30:01+01:00",
+            },
+            ObservedLimits(50, 0, 17, 40000, 39000, 1),
+        ),
+        # OpenRouter: milliseconds since 1970
+        (
+            {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 9:.0f}000"},
+            ObservedLimits(requests_left=0, requests_reset_s=9),
+        ),
+        (
+            {
+                "x-ratelimit-limit-requests": "many",
+                "x-ratelimit-reset-tokens": "soon",
+                "x-ratelimit-limit-tokens": "nan",
+            },
+            None,
+        ),
+    ],
+)
+def test_ratelimit_header_dialects_table(headers: dict[str, str], found: ObservedLimits | None) -> None:
+    told = observed_limits(headers, now=NOW)
+    assert (told is None) is (found is None)
+    if told is not None and found is not None:
+        assert [value if value is None else round(value, 6) for value in told] == list(found)

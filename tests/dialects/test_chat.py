@@ -106,7 +106,7 @@ def test_the_status_decides_where_the_body_says_nothing(status: int, name: str, 
     assert decode_error(status, {}, body).error_class == name
 
 
-def test_should_retry_wins_over_the_status_but_not_over_quota() -> None:
+def test_retry_should_retry_header() -> None:
     quota = b'{"error":{"code":"insufficient_quota","message":"m"}}'
     assert decode_error(400, {"x-should-retry": "true"}, b"").retryable
     assert not decode_error(503, {"x-should-retry": "false"}, b"").retryable

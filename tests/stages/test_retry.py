@@ -1,9 +1,13 @@
 """The retry stage: three-line inner generators, a list as sleep, no randomness."""
 
+import time
+from random import Random
+
 import pytest
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk
+from fennec_cli.dialects.openai_errors import decode_error
 from fennec_cli.errors import (
     AuthenticationError,
     FennecError,
@@ -14,9 +18,10 @@ from fennec_cli.errors import (
     StreamBroken,
 )
 from fennec_cli.request import CompletionRequest, Message
-from fennec_cli.stages import Chunks, Stage
+from fennec_cli.stages import Chunks
 from fennec_cli.stages.hold import hold
 from fennec_cli.stages.retry import retry, wait_s
+from tests.conftest import soak
 
 REQUEST = CompletionRequest((Message("user", "hi"),), "m")
 POLICY = RetryConfig(max_attempts=3, initial_delay=1.0, max_delay=30.0, jitter="none")
@@ -76,6 +81,15 @@ def test_errors_that_waiting_cannot_mend_are_not_repeated(error: FennecError) ->
         run(script)
     assert script.calls == 1
     assert caught.value.attempts == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "insufficient_quota"), (429, "billing_hard_limit_reached")])
+def test_retry_quota_not_retried(status: int, code: str) -> None:
+    body = b'{"error":{"message":"m","code":"%s"}}' % code.encode()
+    script = Script([decode_error(status, {"x-should-retry": "true", "retry-after": "1"}, body)], [HELLO, STOP])
+    with pytest.raises(QuotaExhausted) as caught:
+        run(script)
+    assert (script.calls, caught.value.attempts, caught.value.retryable) == (1, 1, False)
 
 
 def test_nothing_is_repeated_once_something_was_shown() -> None:
@@ -170,18 +184,39 @@ def test_an_answer_without_any_text_is_an_answer() -> None:
     assert run(Script([CompletionChunk(role="assistant"), STOP])) == ("", [])
 
 
-@pytest.mark.parametrize("point", range(6))
-def test_retry_never_prints_a_text_twice(point: int) -> None:
-    """Wherever the first attempt fails, the text shown is a prefix of the answer, and each piece is shown once."""
-    pieces = [CompletionChunk(role="assistant"), *(CompletionChunk(content=c) for c in "abcd"), STOP]
-    broken: list[CompletionChunk | FennecError] = [*pieces[:point], NetworkError("cut")]
-    stage: Stage = retry(Script(broken, list(pieces)), POLICY, sleep=lambda _s: None)
-    shown = ""
-    try:
-        for chunk in stage(REQUEST):
-            shown += chunk.content or ""
-    except StreamBroken:
-        assert 0 < len(shown) < 5
-    else:
-        assert shown == "abcd"
-    assert "abcd".startswith(shown)
+def test_retry_never_after_output() -> None:
+    """Wherever attempts fail: what is shown is a prefix of the answer, and only a whole answer is a success."""
+    random = Random(5)
+    for _ in range(soak(1000, 100_000)):
+        text = [chr(97 + number) for number in range(random.randint(1, 8))]
+        pieces = [CompletionChunk(role="assistant"), *(CompletionChunk(content=letter) for letter in text), STOP]
+        points = [random.randint(0, len(pieces)) for _ in range(POLICY.max_attempts)]
+        script = Script(
+            *([*pieces[:point], NetworkError("cut")] if point < len(pieces) else pieces for point in points)
+        )
+        shown: list[str] = []
+        calls_when_shown = 0
+        try:
+            for chunk in retry(script, POLICY, sleep=lambda _s: None)(REQUEST):
+                if chunk.content:
+                    calls_when_shown = calls_when_shown or script.calls
+                    shown.append(chunk.content)
+        except StreamBroken:
+            assert shown == text[: points[script.calls - 1] - 1]
+        except NetworkError:
+            assert (shown, script.calls) == ([], POLICY.max_attempts)
+        else:
+            assert shown == text
+        assert calls_when_shown in (0, script.calls)  # nothing was sent again after it
+
+
+def test_retry_deadline_never_exceeded_by_more_than_100ms() -> None:
+    """Real waits: a peer that always fails, hints and delays that would go far past the deadline."""
+    for hint in (None, 0.05, 0.2, 5.0):
+        policy = RetryConfig(max_attempts=1000, initial_delay=0.05, max_delay=30.0, jitter="none")
+        error = RateLimitError("slow", retry_after=hint) if hint else ServerError("down")
+        end = time.monotonic() + 0.3
+        request = CompletionRequest((Message("user", "hi"),), "m", deadline=end)
+        with pytest.raises(type(error)):
+            list(retry(Script(*[[error]] * 1000), policy)(request))
+        assert time.monotonic() <= end + 0.1
