@@ -119,13 +119,13 @@ class Gate:
         if deadline is not None:  # one that is over is not for us to tell: who need not wait is let through to it
             longest = min(longest, max(0.0, deadline - time.monotonic()))
         ticket = self._with_slot(owner, amount, longest)
+        _KEEPER.keep(self._store, self.names.slots, owner)
         if ticket.wait_s > 0:
             try:
                 self._wait(ticket.wait_s)
             except BaseException:
                 self.leave(ticket, Report(Attempt("cancelled", 0.0), "neutral"))
                 raise
-        _KEEPER.keep(self._store, self.names.slots, owner)
         return ticket
 
     def prove(self, ticket: Ticket) -> None:
@@ -194,14 +194,14 @@ class Gate:
             taken, found = slots.take(places, now, owner, rules.max_parallel)
             if not found and (needs_slot or not rules.single):
                 return records, None
-            permit: Permit | Rejection = Permit(0, owner)
-            if rules.breaker is not None:
-                breaker, permit = circuit.acquire(breaker, now, owner, rules.lease_s, rules.breaker)
-            if isinstance(permit, Rejection):
-                return records, self._open(permit)
             limits, turn = bucket.reserve(
                 limits, now, requests=rules.requests, tokens=rules.tokens, amount=amount, longest_wait=longest
             )
+            permit: Permit | Rejection = Permit(0, owner)
+            if rules.breaker is not None:
+                breaker, permit = circuit.acquire(breaker, now, owner, rules.lease_s + turn.wait_s, rules.breaker)
+            if isinstance(permit, Rejection):
+                return records, self._open(permit)
             if not turn.granted:
                 return records, self._limited(turn.wait_s)
             if rules.counted:

@@ -9,9 +9,10 @@ from contextlib import closing
 from typing import Any
 
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
+from fennec_cli.answering import Answering
 from fennec_cli.chunk import PAUSE, CompletionChunk, TokenUsage
 from fennec_cli.config import Config, load_config
-from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline
+from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 
@@ -36,14 +37,13 @@ def stream_completion(
             shows_reasoning=request.reasoning,
             conform=request.schema is not None,
         )
-        provider = registry.get_provider(target.provider, target.model)
-        answering = attempts(provider, registry.gate(target.provider, target.model), pipeline_settings)
+        answering = Answering(registry, target, lambda _target: pipeline_settings)
 
         def cost(name: str, model: str, usage: TokenUsage) -> float | None:
             price = registry.price(name, model)
             return price.cost_usd(usage) if price else None
 
-        pipeline = request_pipeline(answering, pipeline_settings, cost)
+        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost)
         with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
                 if chunk is not PAUSE:

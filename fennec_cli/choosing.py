@@ -25,6 +25,7 @@ class Wanted(NamedTuple):
     named: bool = False  # a model was named on the command line
     fallback: Sequence[str] = ()
     candidates: Sequence[str] = ()
+    no_breaker: bool = False
 
 
 class ModelSelector:
@@ -76,6 +77,8 @@ class ProviderSelector:
         self._models = ModelSelector(registry, environ)
         self._clock = clock
         self._strategy = wanted.strategy
+        self._trusts = wanted.no_breaker  # circuits are not looked at
+        self._named = _bare(target) if wanted.named else None
         self._targets = self._allowed(target, wanted)
         self._facts: dict[Target, Candidate] = {}
 
@@ -125,6 +128,9 @@ class ProviderSelector:
         from fennec_cli.catalogue import lookup
 
         kind = self._registry.type_of(name)
+        price = self._registry.price(name, model)
+        if target == self._named:  # by the user: what a catalogue thinks of it does not count
+            return Candidate(name, model, price=price or (_FREE if kind in _HERE else None))
         known, listed = lookup(kind, model), self._models.facts(target)
         abilities = (listed.capabilities if listed else ()) or (known.capabilities if known else ())
         return Candidate(
@@ -144,7 +150,7 @@ class ProviderSelector:
             return Standing()
         store = self._registry.state
         recent = metrics.recent(store.get(names.metrics))
-        _, left = circuit.state_of(store.get(names.circuit), self._clock())
+        left = 0.0 if self._trusts else circuit.state_of(store.get(names.circuit), self._clock())[1]
         return Standing(recent.success_rate, recent.ttft_s, recent.output_tokens, left)
 
     def _nobody(self, found: Choice) -> FennecError:

@@ -3,13 +3,13 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from fennec_cli import inputs, prompts, signals
-from fennec_cli.admission import Gate
+from fennec_cli.admission import DEFAULT_MAX_WAIT_S
+from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
 from fennec_cli.batch import Tally, run_one, run_rows
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
@@ -19,13 +19,14 @@ from fennec_cli.output.events import EventWriter, ObjectWriter, usage_fields
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
-from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline, routed, unpriced
+from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
 from fennec_cli.prompts import ONLY_ROW, Row
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, estimate_tokens
 from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
+    from fennec_cli.choosing import Wanted
     from fennec_cli.selection import SelectionStrategy
 
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
@@ -88,9 +89,14 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
     notes = _notes(options, config)
     registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say)
-    target = registry.choose(options.model or config.model, options.provider)
-    notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
-    run = _Run(options, config, registry, target, notes, start)
+    strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
+    if strategy in ("automatic", "cost") and options.model is None and config.candidates:
+        target = registry.choose(config.candidates[0])  # any of them, until the request is known
+    else:
+        target = registry.choose(options.model or config.model, options.provider)
+    if strategy in ("manual", "fallback"):
+        notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
+    run = _Run(options, config, registry, target, strategy, notes, start)
     signals.install()
     sink = _sink(options)
     try:
@@ -110,11 +116,20 @@ class _Run:
         config: Config,
         registry: ProviderRegistry,
         target: Target,
+        strategy: "SelectionStrategy",
         notes: Notes,
         start: float,
     ) -> None:
         self._options, self._config, self._registry, self._target = options, config, registry, target
         self._notes = notes
+        self._answering = Answering(
+            registry,
+            target,
+            self._pipeline_settings,
+            self._wanted(strategy),
+            single=options.input_format == "text",
+            say=notes.say,
+        )
         self._raw_options = raw_options(options.option)
         given = options.deadline if options.deadline is not None else config.deadline
         self._deadline = start + given if given else None
@@ -140,7 +155,9 @@ class _Run:
         writer = self._writer(sink)
         # Text without --usage shows no cost: then the catalogue is not read for it.
         shows_cost = options.usage or options.output_format != "text"
-        stage = request_pipeline(self._answering(), self._pipeline_settings(), self._cost if shows_cost else unpriced)
+        stage = request_pipeline(
+            self._answering.stage(), self._pipeline_settings(self._target), self._cost if shows_cost else unpriced
+        )
         if options.input_format == "text":
             answer = self._answer(stage, writer)
             self._say_usage(answer)
@@ -157,39 +174,6 @@ class _Run:
             sink.commit()
         return error.exit_status if error else 0
 
-    def _answering(self) -> Stage:
-        """Who answers: the one model, or those that a strategy chooses."""
-        options = self._options
-        strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
-        if strategy == "manual":
-            if options.fallback:
-                raise UsageError("--strategy manual and --fallback exclude each other", hint="drop one of them")
-            return self._attempts(self._target)
-        from fennec_cli.choosing import ProviderSelector, Wanted
-        from fennec_cli.stages.route import Route
-
-        wanted = Wanted(strategy, options.model is not None, options.fallback, self._config.candidates)
-        selector = ProviderSelector(self._registry, self._target, wanted, say=self._notes.say)
-        opened = cache(self._attempts)
-
-        def left(target: Target) -> None:
-            self._gate(target).count("fallbacks")
-
-        def plan(request: CompletionRequest) -> list[Route]:
-            return [
-                Route(f"{target.provider}/{target.model}", target.model, partial(opened, target), partial(left, target))
-                for target in selector.plan(request)
-            ]
-
-        return routed(plan, self._notes.say)
-
-    def _attempts(self, target: Target) -> Stage:
-        provider = self._registry.get_provider(target.provider, target.model)
-        return attempts(provider, self._gate(target), self._pipeline_settings(target))
-
-    def _gate(self, target: Target) -> Gate:
-        return self._registry.gate(target.provider, target.model, single=self._options.input_format == "text")
-
     def _answer(self, stage: Stage, writer: Writer) -> Answer:
         try:
             row = self._single()
@@ -200,12 +184,14 @@ class _Run:
 
     def dry(self, sink: Sink) -> int:
         """Print each request as it would be sent, with an estimate of tokens and cost."""
-        provider = self._registry.get_provider(self._target.provider, self._target.model)
         rows = [self._single()] if self._options.input_format == "text" else self._rows()
         for row in rows:
             if row.fault is not None:
                 raise row.fault
-            call = provider.preview(self._request(row))
+            request = self._request(row)
+            target = self._answering.first(request)
+            provider = self._registry.get_provider(target.provider, target.model)
+            call = provider.preview(request._replace(model=target.model))
             prompt = (self._system or "") + row.prompt
             preview = {
                 "id": row.id,
@@ -214,15 +200,15 @@ class _Run:
                 "headers": dict(call.headers),
                 "body": orjson.loads(call.body),
                 "fingerprint": call.fingerprint,
-                "estimate": self._estimate(prompt),
+                "estimate": self._estimate(target, prompt),
             }
             sink.write(orjson.dumps(preview, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         sink.commit()
         return 0
 
-    def _estimate(self, prompt: str) -> dict[str, Any]:
+    def _estimate(self, target: Target, prompt: str) -> dict[str, Any]:
         tokens_in, tokens_out = estimate_tokens(prompt), self._options.max_tokens
-        price = self._registry.price(self._target.provider, self._target.model)
+        price = self._registry.price(target.provider, target.model)
         cost = None
         if price is not None:
             cost = (tokens_in * price.input + (tokens_out or 0) * price.output) / 1e6
@@ -285,6 +271,15 @@ class _Run:
             deadline=deadline,
         )
 
+    def _wanted(self, strategy: "SelectionStrategy") -> "Wanted | None":
+        options = self._options
+        if strategy == "manual" and not options.fallback:
+            return None
+        from fennec_cli.choosing import Wanted
+
+        named = options.model is not None
+        return Wanted(strategy, named, options.fallback, self._config.candidates, options.no_breaker)
+
     @property
     def _holds(self) -> bool:
         """Whether nothing of an answer is shown before its end."""
@@ -292,14 +287,13 @@ class _Run:
         held = options.atomic or options.extract or self._schema is not None
         return held or options.output is not None or options.output_format == "json"
 
-    def _pipeline_settings(self, target: Target | None = None) -> PipelineSettings:
-        options, provider = self._options, self._config.provider_config((target or self._target).provider)
+    def _pipeline_settings(self, target: Target) -> PipelineSettings:
+        options, provider = self._options, self._config.provider_config(target.provider)
         retry = provider.retry
         if options.retries is not None:
             retry = retry._replace(max_attempts=options.retries + 1)
-        max_wait = options.max_wait if options.max_wait is not None else provider.max_wait
-        if max_wait is not None:
-            retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
+        max_wait = next(wait for wait in (options.max_wait, provider.max_wait, DEFAULT_MAX_WAIT_S) if wait is not None)
+        retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
         return PipelineSettings(
             retry=retry,
             atomic=self._holds,

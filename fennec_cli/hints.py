@@ -50,17 +50,29 @@ def observed_limits(headers: Mapping[str, str], *, now: float) -> ObservedLimits
     `anthropic-ratelimit-requests-remaining` (resets as moments), and OpenRouter's `x-ratelimit-remaining` (reset in
     milliseconds since 1970; its limit counts a time that is not said).
     """
+    tokens = _scarcest_tokens(headers)
     found = ObservedLimits(
         _first(headers, "x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"),
-        _first(headers, "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining")
-        if "x-ratelimit-remaining" not in headers
-        else _number(headers["x-ratelimit-remaining"]),
+        _first(
+            headers,
+            "x-ratelimit-remaining-requests",
+            "anthropic-ratelimit-requests-remaining",
+            "x-ratelimit-remaining",
+        ),
         _reset_s(headers, "requests", now),
         _first(headers, "x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-limit"),
-        _first(headers, "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining"),
-        _reset_s(headers, "tokens", now),
+        _first(headers, "x-ratelimit-remaining-tokens", f"anthropic-ratelimit-{tokens}-remaining"),
+        _reset_s(headers, tokens, now),
     )
     return found if any(value is not None for value in found) else None
+
+
+def _scarcest_tokens(headers: Mapping[str, str]) -> str:
+    """Anthropic limits input and output apart, too: the name of the kind that is used up, or of both together."""
+    kinds = ("tokens", "input-tokens", "output-tokens")
+    return next(
+        (kind for kind in kinds if _number(headers.get(f"anthropic-ratelimit-{kind}-remaining")) == 0), "tokens"
+    )
 
 
 def _first(headers: Mapping[str, str], *names: str) -> float | None:

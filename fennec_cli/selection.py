@@ -10,6 +10,7 @@ from fennec_cli.request import CompletionRequest, estimate_tokens
 
 SelectionStrategy = Literal["manual", "automatic", "fallback", "cost"]
 
+IMAGE_TOKENS = 1000  # of an image of a megapixel, about, with most providers
 UNKNOWN_OUTPUT = 500  # tokens of an answer whose length nothing tells
 
 
@@ -22,14 +23,18 @@ class Needs(NamedTuple):
 
     @classmethod
     def of(cls, request: CompletionRequest) -> "Needs":
+        images = sum(part.is_image for message in request.messages for part in message.attachments)
         wanted = {
-            "images": any(part.is_image for message in request.messages for part in message.attachments),
+            "images": images > 0,
             "tools": bool(request.tools),
             "schema": request.schema is not None,
             "reasoning": request.sampling.reasoning_effort not in (None, "none"),
         }
+        definitions = "".join(f"{tool}" for tool in request.tools) + (f"{request.schema}" if request.schema else "")
         return cls(
-            sum(estimate_tokens(message.content) for message in request.messages),
+            sum(estimate_tokens(message.content) for message in request.messages)
+            + images * IMAGE_TOKENS
+            + estimate_tokens(definitions),
             request.sampling.max_tokens,
             frozenset(name for name, needed in wanted.items() if needed),
         )

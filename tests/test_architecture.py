@@ -13,7 +13,6 @@ LAYERS: list[set[str]] = [
     {"commands"},
     {
         "api",
-        "choosing",
         "completion",
         "config_check",
         "config_report",
@@ -22,6 +21,8 @@ LAYERS: list[set[str]] = [
         "model_check",
         "model_facts",
     },
+    {"answering"},
+    {"choosing"},
     {"batch"},
     {"output", "prompts", "inputs"},
     {"pipeline"},

@@ -24,8 +24,9 @@ def admit(inner: Stage, gate: Gate, *, clock: Callable[[], float] = time.monoton
             with closing(inner(request)) as chunks:
                 for chunk in chunks:
                     if chunk.content is None or watch.ttft_s is None:
+                        before = watch.events
                         watch.see(chunk)
-                        if watch.events == 1 and ticket.permit.probe:
+                        if ticket.permit.probe and before == 0 and watch.events == 1:
                             gate.prove(ticket)
                     yield chunk
         except BaseException as error:

@@ -383,3 +383,28 @@ def test_eight_processes_of_xargs_are_one_client(fennec: Fennec, serve: Serve) -
     assert done.stdout == b"ok" * 24
     row = json.loads(fennec("metrics", "show", "--ndjson").text)
     assert (row["request_count"], row["success_count"]) == (24, 24)
+
+
+def test_candidates_are_enough_to_begin_with(fennec: Fennec, two: Two) -> None:
+    path, _, _ = two(answer("one"), answer("two"))
+    nothing = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
+    fennec.complete("-c", path, "--strategy", "cost", env=nothing).succeeded("two")
+
+
+def test_a_dry_run_shows_whom_the_strategy_chooses(fennec: Fennec, two: Two) -> None:
+    path, one, other = two(answer("one"), answer("two"))
+    shown = json.loads(fennec.complete("-c", path, "--strategy", "cost", "-n").text)
+    assert shown["body"]["model"] == "gpt-5.4-nano"
+    assert not one.requests + other.requests
+
+
+def test_manual_and_fallback_exclude_each_other(fennec: Fennec) -> None:
+    fennec.complete("--strategy", "manual", "--fallback", "x").failed("usage", 2)
+
+
+def test_a_model_that_was_named_is_asked_whatever_is_thought_of_it(fennec: Fennec, two: Two, tmp_path: Path) -> None:
+    path, _, _ = two(answer("one"), answer("two"))
+    image = tmp_path / "i.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    asked = ("-c", path, "-m", "two/gpt-4", "--strategy", "automatic", "-a", str(image))
+    fennec.complete(*asked).succeeded("two")

@@ -1,0 +1,75 @@
+"""Who answers the requests of a run: the one model that was named, or those that a strategy chooses."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from fennec_cli.admission import Gate
+from fennec_cli.errors import UsageError
+from fennec_cli.pipeline import PipelineSettings, attempts, routed
+from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Stage
+
+if TYPE_CHECKING:
+    from fennec_cli.choosing import ProviderSelector, Wanted
+
+
+class Answering:
+    """Turns targets into stages. `single` is for one prompt whose user waits; `wanted` None for no strategy."""
+
+    def __init__(
+        self,
+        registry: ProviderRegistry,
+        target: Target,
+        settings: Callable[[Target], PipelineSettings],
+        wanted: "Wanted | None" = None,
+        *,
+        single: bool = True,
+        say: Callable[[int, str], None] = lambda _level, _text: None,
+    ) -> None:
+        self._registry = registry
+        self._target = target
+        self._settings = settings
+        self._single = single
+        self._say = say
+        self._selector = self._selecting(wanted)
+
+    def stage(self) -> Stage:
+        """Return the stage that gets the answer."""
+        if self._selector is None:
+            return self._attempts(self._target)
+        from fennec_cli.stages.route import Route
+
+        selector, opened = self._selector, cache(self._attempts)
+
+        def left(target: Target) -> None:
+            self._gate(target).count("fallbacks")
+
+        def plan(request: CompletionRequest) -> list[Route]:
+            return [
+                Route(f"{target.provider}/{target.model}", target.model, partial(opened, target), partial(left, target))
+                for target in selector.plan(request)
+            ]
+
+        return routed(plan, self._say)
+
+    def first(self, request: CompletionRequest) -> Target:
+        """Return the model that `request` goes to first. Raises a `FennecError` when nobody can answer it."""
+        return self._target if self._selector is None else self._selector.plan(request)[0]
+
+    def _selecting(self, wanted: "Wanted | None") -> "ProviderSelector | None":
+        if wanted is None or (wanted.strategy == "manual" and not wanted.fallback):
+            return None
+        if wanted.strategy == "manual":
+            raise UsageError("--strategy manual and --fallback exclude each other", hint="drop one of them")
+        from fennec_cli.choosing import ProviderSelector
+
+        return ProviderSelector(self._registry, self._target, wanted, say=self._say)
+
+    def _attempts(self, target: Target) -> Stage:
+        provider = self._registry.get_provider(target.provider, target.model)
+        return attempts(provider, self._gate(target), self._settings(target))
+
+    def _gate(self, target: Target) -> Gate:
+        return self._registry.gate(target.provider, target.model, single=self._single)
