@@ -23,8 +23,8 @@ from fennec_cli.stages.admit import admit
 from fennec_cli.stages.retry import retry
 from fennec_cli.store import MemoryStore, SharedState, StateStore, StoreFailed
 from fennec_cli.store.state import DiskState
+from tests.conftest import soak
 
-SOAK = bool(os.environ.get("FENNEC_SOAK"))
 FORK = multiprocessing.get_context("fork")
 REQUEST = CompletionRequest.from_text("hi", model="m")
 OK = Report(Attempt(None, 0.1), "ok")
@@ -185,8 +185,9 @@ def _race(directory: Path, number: int, rounds: int, start: "multiprocessing.syn
     return found
 
 
+@pytest.mark.soak
 def test_breaker_one_probe_32_procs_1000_rounds(tmp_path: Path) -> None:
-    rounds, processes = (1000 if SOAK else 50), 32
+    rounds, processes = soak(50, 1000), 32
     first = gate(DiskState(tmp_path), Rules(breaker=BREAKER), lambda: 1e9 - 100.0)
     passed(first, FAILED)
     start = FORK.Barrier(processes)
@@ -245,8 +246,9 @@ def _hammer(directory: Path, seconds: float) -> int:
     return count
 
 
+@pytest.mark.soak
 def test_gcra_16_procs_rate_within_1_percent(tmp_path: Path) -> None:
-    seconds, processes = (30.0 if SOAK else 1.5), 16
+    seconds, processes = soak(15, 300) / 10, 16
     DiskState(tmp_path).close()
     with FORK.Pool(processes) as pool:
         begin = time.monotonic()
@@ -305,8 +307,9 @@ def _measured(directory: Path, times: int) -> None:
         passed(at)
 
 
+@pytest.mark.soak
 def test_metrics_exact_16x1000(tmp_path: Path) -> None:
-    times = 1000 if SOAK else 60
+    times = soak(60, 1000)
     with FORK.Pool(16) as pool:
         pool.starmap(_measured, [(tmp_path, times)] * 16, chunksize=1)
     found = read(DiskState(tmp_path).get(gate(MemoryStore()).names.metrics), time.time())

@@ -1,13 +1,12 @@
 """The circuit breaker's decisions, against a slow and obvious model of them."""
 
-import os
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Record, Rejection, acquire, report, reset, state_of
+from tests.conftest import soak
 
 BREAKER = CircuitBreaker(threshold=3, timeout=30.0, longest=100.0)
 LEASE = 80.0
@@ -195,10 +194,11 @@ class Machine(RuleBasedStateMachine):
             assert left == pytest.approx(max(0.0, self.until - self.now))
 
 
+@pytest.mark.soak
 def test_breaker_model_stateful() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    examples = 10_000 if os.environ.get("FENNEC_SOAK") else 100
+    examples = soak(100, 10_000)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)
     )

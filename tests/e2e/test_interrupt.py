@@ -1,6 +1,5 @@
 """Streams that break after they began: `--on-interrupt fail|resume|restart`."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +15,11 @@ from fennec_cli.stages.retry import retry
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.tls import plain_context
+from tests.conftest import soak
 from tests.e2e.peer import ROLE, Peer, Script, answer, delta, event, failure, head, reset, send, stall
 from tests.e2e.runner import Fennec
 
 Serve = Callable[..., Peer]
-SOAK = bool(os.environ.get("FENNEC_SOAK"))
 TEXT = ["One", " wörld", " 🌍", " and", " more", "."]
 ID = "resp_68a1"
 
@@ -131,10 +130,11 @@ def texts(peer: Peer) -> Iterator[str]:
             yield chunk.content
 
 
+@pytest.mark.soak
 def test_resume_exact() -> None:
     """Cut at any byte, twice, the answer is whole, and nothing of it comes twice."""
     data = b"".join(EVENTS)
-    step = 1 if SOAK else 37
+    step = soak(37, 1)
     for cut in range(0, len(data), step):
         again = [send(head(), *EVENTS)]
         short = [send(head(), data[: (cut * 7) % len(data)])]

@@ -12,6 +12,7 @@ import pytest
 
 from fennec_cli.store import MemoryStore, Record, SharedState, StateStore, StoreFailed, shared_state
 from fennec_cli.store.state import DiskState
+from tests.conftest import soak
 
 PROCESSES = 16
 
@@ -87,8 +88,9 @@ def _count(directory: Path, times: int) -> None:
     store.close()
 
 
+@pytest.mark.soak
 def test_state_16x1000_no_lost_update(tmp_path: Path) -> None:
-    times = 1000 if os.environ.get("FENNEC_SOAK") else 100
+    times = soak(100, 1000)
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
         pool.starmap(_count, [(tmp_path / "state", times)] * PROCESSES, chunksize=1)
     assert DiskState(tmp_path / "state").get("b") == {"n": PROCESSES * times}
