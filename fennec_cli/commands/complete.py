@@ -101,7 +101,8 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
         ctx.meta["short_help"] = True
         click.echo(ctx.get_help(), err=True)
         raise UsageError("no prompt", hint="give one as an argument, or pipe a text in")
-    from fennec_cli.completion import CompleteOptions, run_completion
+    from fennec_cli.completion.options import CompleteOptions
+    from fennec_cli.completion.run import run_completion
 
     settings = ctx.obj
     if given["provider"] and ctx.get_parameter_source("provider") is not ParameterSource.COMMANDLINE:

@@ -1,0 +1,1 @@
+"""A run of `fennec complete`: options to prompts, pipeline and writer."""

@@ -1,0 +1,222 @@
+"""A run of `fennec complete`: options to prompts, pipeline and writer, and the status that comes of it."""
+
+import os
+from typing import TYPE_CHECKING
+
+from fennec_cli import signals
+from fennec_cli.admission import DEFAULT_MAX_WAIT_S
+from fennec_cli.answering import Answering
+from fennec_cli.assembly import Overrides
+from fennec_cli.batch import run_one, run_rows
+from fennec_cli.chunk import ChunkMetadata, TokenUsage
+from fennec_cli.completion.options import CompleteOptions
+from fennec_cli.completion.requests import Requests
+from fennec_cli.config import Config
+from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
+from fennec_cli.output.events import EventWriter, ObjectWriter
+from fennec_cli.output.notes import Notes, wants_color
+from fennec_cli.output.sink import DescriptorSink, Sink, open_output
+from fennec_cli.output.text import Answer, TextWriter, Writer
+from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
+from fennec_cli.prompts import ONLY_ROW
+from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.stages import Stage
+
+if TYPE_CHECKING:
+    from fennec_cli.choosing import Wanted
+    from fennec_cli.selection import SelectionStrategy
+
+
+def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
+    """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
+    notes = _notes(options, config)
+    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say)
+    strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
+    if strategy in ("automatic", "cost") and options.model is None and config.candidates:
+        target = registry.choose(config.candidates[0])  # any of them, until the request is known
+    else:
+        target = registry.choose(options.model or config.model, options.provider)
+    if strategy in ("manual", "fallback"):
+        notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
+    run = _Run(options, config, registry, target, strategy, notes, start)
+    signals.install()
+    sink = _sink(options)
+    try:
+        return run.dry(sink) if options.dry_run else run.go(sink)
+    finally:
+        sink.discard()
+        _write_metrics(options.metrics_file or config.metrics.file, registry, notes)
+        registry.close()
+
+
+class _Run:
+    """Everything one invocation has decided."""
+
+    def __init__(
+        self,
+        options: CompleteOptions,
+        config: Config,
+        registry: ProviderRegistry,
+        target: Target,
+        strategy: "SelectionStrategy",
+        notes: Notes,
+        start: float,
+    ) -> None:
+        self._options, self._config, self._registry, self._target = options, config, registry, target
+        self._notes = notes
+        self._answering = Answering(
+            registry,
+            target,
+            self._pipeline_settings,
+            self._wanted(strategy),
+            single=options.input_format == "text",
+            say=notes.say,
+        )
+        self._requests = Requests(options, config, target.model, start=start)
+        if options.on_interrupt == "restart" and not options.holds:
+            raise UsageError(
+                "--on-interrupt restart needs an answer that is held back", hint="add --atomic, or -o FILE"
+            )
+        if options.on_interrupt == "resume" and options.no_stream:
+            raise UsageError("--on-interrupt resume and --no-stream exclude each other")
+
+    def go(self, sink: Sink) -> int:
+        options = self._options
+        writer = self._writer(sink)
+        # Text without --usage shows no cost: then the catalogue is not read for it.
+        shows_cost = options.usage or options.output_format != "text"
+        stage = request_pipeline(
+            self._answering.stage(), self._pipeline_settings(self._target), self._cost if shows_cost else unpriced
+        )
+        if options.input_format == "text":
+            answer = self._answer(stage, writer)
+            error = answer.error
+            if error is not None:
+                self._notes.error(error)
+            elif options.usage:
+                from fennec_cli.completion.usage import usage_line
+
+                self._notes.usage(usage_line(answer))
+        else:
+            tally = run_rows(self._requests.rows(), stage, self._requests.build, writer, self._notes)
+            error = tally.verdict()
+            if isinstance(error, PartialBatch):
+                self._notes.error(error)
+            if options.usage:
+                from fennec_cli.completion.usage import total_line
+
+                self._notes.usage(total_line(tally))
+        if error is None or isinstance(error, PartialBatch):
+            sink.commit()
+        return error.exit_status if error else 0
+
+    def dry(self, sink: Sink) -> int:
+        from fennec_cli.completion.preview import preview
+
+        rows = [self._requests.single()] if self._options.input_format == "text" else self._requests.rows()
+        preview(rows, self._requests, self._answering, self._registry, sink)
+        sink.commit()
+        return 0
+
+    def _answer(self, stage: Stage, writer: Writer) -> Answer:
+        try:
+            row = self._requests.single()
+        except FennecError as error:  # readers of events get one for a prompt that cannot be read, too
+            writer.failure(ONLY_ROW, error)
+            return Answer(error, None, ChunkMetadata())
+        return run_one(row, stage, self._requests.build, writer)
+
+    def _cost(self, provider: str, model: str, usage: TokenUsage) -> float | None:
+        price = self._registry.price(provider, model)
+        return price.cost_usd(usage) if price else None
+
+    def _wanted(self, strategy: "SelectionStrategy") -> "Wanted | None":
+        options = self._options
+        if strategy == "manual" and not options.fallback:
+            return None
+        from fennec_cli.choosing import Wanted
+
+        named = options.model is not None
+        return Wanted(strategy, named, options.fallback, self._config.candidates, options.no_breaker)
+
+    def _pipeline_settings(self, target: Target) -> PipelineSettings:
+        options, provider = self._options, self._config.provider_config(target.provider)
+        retry = provider.retry
+        if options.retries is not None:
+            retry = retry._replace(max_attempts=options.retries + 1)
+        max_wait = next(wait for wait in (options.max_wait, provider.max_wait, DEFAULT_MAX_WAIT_S) if wait is not None)
+        retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
+        return PipelineSettings(
+            retry=retry,
+            atomic=options.holds,
+            shows_reasoning=options.reasoning,
+            extract=options.extract,
+            conform=options.schema is not None,
+            allow_truncated=options.allow_truncated,
+            allow_filtered=options.allow_filtered,
+        )
+
+    def _writer(self, sink: Sink) -> Writer:
+        options = self._options
+        if options.output_format == "ndjson":
+            return EventWriter(sink, reasoning=options.reasoning)
+        if options.output_format == "json":
+            return ObjectWriter(sink, reasoning=options.reasoning)
+        if self._requests.raw_options.get("n", 1) != 1:
+            raise UsageError("text output shows one choice", hint="use --ndjson or --json with -O n=…")
+        end = {"text": b"", "lines": b"\n", "nul": b"\0"}[options.input_format]
+        terminal = options.output is None and os.isatty(1)
+        return TextWriter(
+            sink, end=end, final_newline=terminal, reasoning=DescriptorSink(2) if options.reasoning else None
+        )
+
+
+def _overrides(options: CompleteOptions) -> Overrides:
+    return Overrides(
+        timeout=options.timeout,
+        connect_timeout=options.connect_timeout,
+        first_token_timeout=options.first_token_timeout,
+        idle_timeout=options.idle_timeout,
+        api_key_file=options.api_key_file,
+        rpm=options.rpm,
+        tpm=options.tpm,
+        max_wait=options.max_wait,
+        no_breaker=options.no_breaker,
+    )
+
+
+def _notes(options: CompleteOptions, config: Config) -> Notes:
+    notes = Notes(
+        verbosity=options.verbose,
+        quiet=options.quiet,
+        log_file=options.log_file or config.log.file,
+        color=wants_color(os.environ, no_color=options.no_color),
+    )
+    for note in config.notes:
+        notes.warn(note)
+    return notes
+
+
+def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -> None:
+    """Write the counters of all processes; that it fails costs nobody an answer."""
+    if path is None:
+        return
+    from fennec_cli.metrics_report import collect, prometheus
+
+    try:
+        sink = open_output(path)
+        try:
+            sink.write(prometheus(collect(registry)))
+            sink.commit()
+        finally:
+            sink.discard()
+    except OutputError as error:
+        notes.warn(error.line())
+
+
+def _sink(options: CompleteOptions) -> Sink:
+    if options.output is None:
+        import sys
+
+        return DescriptorSink(1, closed=sys.stdout is None)
+    return open_output(options.output)
