@@ -257,10 +257,26 @@ _fennec_local_models() {
     _fennec_offer "local/smollm2-135m $(_fennec_installed)"
 }
 
-# Providers up to the slash, and installed models. The models of the other providers belong here
-# once a list of them is kept in the cache directory.
+# Models of the lists that `fennec models refresh` keeps.
+_fennec_listed() {
+    local file provider
+    for file in "${XDG_CACHE_HOME:-$HOME/.cache}/fennec/models"/*.json; do
+        [[ -r $file ]] || continue
+        provider=${file##*/} provider=${provider%.json}
+        grep -o '"id":"[^"\\]*"' "$file" | sed "s|^\"id\":\"\(.*\)\"\$|$provider/\1|"
+    done
+}
+
+# Providers up to the slash, then what is known of their models; installed models.
 _fennec_models() {
-    local name names=''
+    local typed=${COMP_LINE:0:COMP_POINT} name names='' before
+    typed=${typed##*[[:space:]=]}
+    if [[ $typed == */* ]]; then
+        before=${typed%"${typed##*:}"} # bash cuts words at a colon, too
+        mapfile -t COMPREPLY < <(compgen -W "$(_fennec_listed) $(_fennec_installed)" -- "$typed")
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
+        return
+    fi
     for name in openai anthropic openrouter ollama azure local $(_fennec_configured provider); do
         names+="$name/ "
     done
@@ -275,7 +291,8 @@ _fennec() {
     _fennec_table "$place"
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
-        if [[ $option && $word == '=' ]]; then # bash cuts --option=value into three words
+        # bash cuts --option=value into three words, and a value at its colons
+        if [[ $option && ($word == '=' || $word == :* || ${COMP_WORDS[i + 1]} == :*) ]]; then
             continue
         elif [[ $option ]]; then
             option=''

@@ -165,10 +165,23 @@ function __fennec_local_models
     __fennec_installed
 end
 
-# Providers up to the slash, and installed models. The models of the other providers belong here
-# once a list of them is kept in the cache directory.
+# Models of the lists that `fennec models refresh` keeps.
+function __fennec_listed
+    set -l folder ~/.cache
+    set -q XDG_CACHE_HOME; and set folder $XDG_CACHE_HOME
+    for file in $folder/fennec/models/*.json
+        set -l provider (string replace -r '.*/(.*)\.json$' '$1' $file)
+        grep -o '"id":"[^"\\]*"' $file | string replace -r '^"id":"(.*)"$' "$provider/\$1"
+    end
+end
+
+# Providers up to the slash, then what is known of their models; installed models.
 function __fennec_models
-    __fennec_providers | string replace -r '$' /
+    if string match -q '*/*' -- (commandline -ct)
+        __fennec_listed
+    else
+        __fennec_providers | string replace -r '$' /
+    end
     __fennec_installed
 end
 

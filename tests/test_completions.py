@@ -26,6 +26,11 @@ max_attempts = 2
 [profile.ci.complete]
 retries = 5
 """
+# As `fennec models refresh` keeps it.
+LISTS = {
+    "lab": '{"form":1,"models":[{"id":"fox-1","provider":"lab"},{"id":"deep/owl-2","provider":"lab"}]}',
+    "ollama": '{"form":1,"models":[{"id":"llama3:8b","provider":"ollama"},{"id":"llama3:70b","provider":"ollama"}]}',
+}
 TIMEOUT_S = 20.0
 
 Offers = Callable[[str], set[str]]
@@ -34,9 +39,11 @@ Offers = Callable[[str], set[str]]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with files, a configuration and a model; python and fennec leave a trace if they run."""
-    for name, text in (("config/fennec/config.toml", CONFIG), ("data/fennec/models/tiny.gguf", "GGUF")):
+    files = {"config/fennec/config.toml": CONFIG, "data/fennec/models/tiny.gguf": "GGUF"}
+    files |= {f"cache/fennec/models/{name}.json": text for name, text in LISTS.items()}
+    for name, text in files.items():
         path = tmp_path / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     work = tmp_path / "work"
     work.mkdir()
@@ -49,6 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (programs / program).chmod(0o755)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.chdir(work)
@@ -67,9 +75,10 @@ def offers(request: pytest.FixtureRequest, home: Path) -> Offers:
 
 
 def _bash(typed: str, _home: Path) -> set[str]:
-    words = re.findall(r"=|[^\s=]+", typed) + ([""] if typed.endswith(" ") else [])  # bash cuts words at `=`
+    words = re.findall(r"[=:]|[^\s=:]+", typed) + ([""] if typed.endswith(" ") else [])  # as bash does
     script = (
         f"source {shlex.quote(str(COMPLETIONS / 'fennec.bash'))}\n"
+        f"COMP_LINE={shlex.quote(typed)} COMP_POINT={len(typed)}\n"
         f"COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}\n"
         "_fennec\n"
         "printf '%s\\n' \"${COMPREPLY[@]}\""
@@ -196,6 +205,17 @@ def test_profiles_come_from_the_configuration(offers: Offers) -> None:
 
 def test_models_are_providers_up_to_the_slash_and_installed_ones(offers: Offers) -> None:
     assert {offer.rstrip("/") for offer in offers("fennec complete -m ")} >= {"openai", "lab", "local/tiny"}
+
+
+@pytest.mark.parametrize("option", ["-m ", "--model="])
+def test_behind_the_slash_the_models_of_the_kept_lists_are_offered(offers: Offers, option: str) -> None:
+    assert offers(f"fennec complete {option}lab/") == {"lab/fox-1", "lab/deep/owl-2"}
+    assert offers(f"fennec complete {option}lab/f") == {"lab/fox-1"}
+
+
+def test_a_model_with_a_colon_in_its_name_is_offered(offers: Offers) -> None:
+    # bash takes the colon for the end of a word: what it puts in is what comes behind
+    assert {offer.rpartition(":")[2] for offer in offers("fennec complete -m ollama/llama3:7")} == {"70b"}
 
 
 def test_installed_models_are_offered_for_removal(offers: Offers) -> None:

@@ -1,6 +1,6 @@
 """The completion for bash: two tables (what a command has, what an option takes) and a small walk over the words."""
 
-from scripts.docs.names import CONFIG_FILES, LOCAL_MODELS, PROVIDER_NAMES, TABLE_PATTERN, quoted
+from scripts.docs.names import CONFIG_FILES, LOCAL_MODELS, MODEL_ID, MODEL_LISTS, PROVIDER_NAMES, TABLE_PATTERN, quoted
 from scripts.docs.tree import Command, Value
 
 _TEMPLATE = r"""# bash completion for fennec. Made by `make docs`; do not edit.
@@ -64,10 +64,26 @@ _fennec_local_models() {
     _fennec_offer "@LOCAL@ $(_fennec_installed)"
 }
 
-# Providers up to the slash, and installed models. The models of the other providers belong here
-# once a list of them is kept in the cache directory.
+# Models of the lists that `fennec models refresh` keeps.
+_fennec_listed() {
+    local file provider
+    for file in @MODEL_LISTS@/*.json; do
+        [[ -r $file ]] || continue
+        provider=${file##*/} provider=${provider%.json}
+        grep -o '@MODEL_ID@' "$file" | sed "s|^\"id\":\"\(.*\)\"\$|$provider/\1|"
+    done
+}
+
+# Providers up to the slash, then what is known of their models; installed models.
 _fennec_models() {
-    local name names=''
+    local typed=${COMP_LINE:0:COMP_POINT} name names='' before
+    typed=${typed##*[[:space:]=]}
+    if [[ $typed == */* ]]; then
+        before=${typed%"${typed##*:}"} # bash cuts words at a colon, too
+        mapfile -t COMPREPLY < <(compgen -W "$(_fennec_listed) $(_fennec_installed)" -- "$typed")
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
+        return
+    fi
     for name in @PROVIDERS@ $(_fennec_configured provider); do
         names+="$name/ "
     done
@@ -82,7 +98,8 @@ _fennec() {
     _fennec_table "$place"
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
-        if [[ $option && $word == '=' ]]; then # bash cuts --option=value into three words
+        # bash cuts --option=value into three words, and a value at its colons
+        if [[ $option && ($word == '=' || $word == :* || ${COMP_WORDS[i + 1]} == :*) ]]; then
             continue
         elif [[ $option ]]; then
             option=''
@@ -127,6 +144,7 @@ def script(tree: Command) -> str:
     text = text.replace("@VALUES@", "\n".join(_values(tree)))
     text = text.replace("@PATTERN@", TABLE_PATTERN)
     text = text.replace("@CONFIG_FILES@", CONFIG_FILES)
+    text = text.replace("@MODEL_LISTS@", MODEL_LISTS).replace("@MODEL_ID@", MODEL_ID)
     return text.replace("@PROVIDERS@", " ".join(PROVIDER_NAMES)).replace("@LOCAL@", " ".join(LOCAL_MODELS))
 
 

@@ -1,6 +1,6 @@
 """The completion for fish: a `complete` line for each command and option, under the condition that we are there."""
 
-from scripts.docs.names import LOCAL_MODELS, PROVIDER_NAMES
+from scripts.docs.names import LOCAL_MODELS, MODEL_ID, PROVIDER_NAMES
 from scripts.docs.tree import Command, Option, Value
 
 _TEMPLATE = r"""# fish completion for fennec. Made by `make docs`; do not edit.
@@ -61,10 +61,23 @@ function __fennec_local_models
     __fennec_installed
 end
 
-# Providers up to the slash, and installed models. The models of the other providers belong here
-# once a list of them is kept in the cache directory.
+# Models of the lists that `fennec models refresh` keeps.
+function __fennec_listed
+    set -l folder ~/.cache
+    set -q XDG_CACHE_HOME; and set folder $XDG_CACHE_HOME
+    for file in $folder/fennec/models/*.json
+        set -l provider (string replace -r '.*/(.*)\.json$' '$1' $file)
+        grep -o '@MODEL_ID@' $file | string replace -r '^"id":"(.*)"$' "$provider/\$1"
+    end
+end
+
+# Providers up to the slash, then what is known of their models; installed models.
 function __fennec_models
-    __fennec_providers | string replace -r '$' /
+    if string match -q '*/*' -- (commandline -ct)
+        __fennec_listed
+    else
+        __fennec_providers | string replace -r '$' /
+    end
     __fennec_installed
 end
 
@@ -97,6 +110,7 @@ def script(tree: Command) -> str:
     valued = [f"{c.name} {name}" for c in commands for option in c.options if option.value for name in option.names]
     text = _TEMPLATE.replace("@PLACES@", _cases(places)).replace("@VALUED@", _cases(valued))
     text = text.replace("@PROVIDERS@", " ".join(PROVIDER_NAMES)).replace("@LOCAL@", " ".join(LOCAL_MODELS))
+    text = text.replace("@MODEL_ID@", MODEL_ID)
     return text.replace("@LINES@", "\n\n".join("\n".join(_lines(command)) for command in commands))
 
 

@@ -1,6 +1,6 @@
 """The completion for zsh: an `_arguments` call for each command."""
 
-from scripts.docs.names import CONFIG_FILES, LOCAL_MODELS, PROVIDER_NAMES, TABLE_PATTERN, quoted
+from scripts.docs.names import CONFIG_FILES, LOCAL_MODELS, MODEL_ID, MODEL_LISTS, PROVIDER_NAMES, TABLE_PATTERN, quoted
 from scripts.docs.tree import Argument, Command, Option, Value
 
 _TEMPLATE = r"""#compdef fennec
@@ -30,11 +30,22 @@ _fennec_local_model() {
     _fennec_installed
 }
 
-# Providers up to the slash, and installed models. The models of the other providers belong here
-# once a list of them is kept in the cache directory.
+# Models of the lists that `fennec models refresh` keeps.
+_fennec_listed() {
+    local file
+    for file in @MODEL_LISTS@/*.json(N); do
+        grep -o '@MODEL_ID@' "$file" | sed "s|^\"id\":\"\(.*\)\"\$|${file:t:r}/\1|"
+    done
+}
+
+# Providers up to the slash, then what is known of their models; installed models.
 _fennec_model() {
-    local -a names=(@PROVIDERS@ ${(fu)"$(_fennec_configured provider)"})
-    compadd -S '' -- $^names/
+    if [[ $PREFIX == */* ]]; then
+        compadd -- ${(f)"$(_fennec_listed)"}
+    else
+        local -a names=(@PROVIDERS@ ${(fu)"$(_fennec_configured provider)"})
+        compadd -S '' -- $^names/
+    fi
     _fennec_installed
 }
 
@@ -62,6 +73,7 @@ def script(tree: Command) -> str:
     """Return the completion function, to be found as `_fennec` in fpath."""
     text = _TEMPLATE.replace("@COMMANDS@", "\n\n".join(_function(command) for command in reversed([*tree.walk()])))
     text = text.replace("@PATTERN@", TABLE_PATTERN).replace("@CONFIG_FILES@", CONFIG_FILES)
+    text = text.replace("@MODEL_LISTS@", MODEL_LISTS).replace("@MODEL_ID@", MODEL_ID)
     return text.replace("@PROVIDERS@", " ".join(PROVIDER_NAMES)).replace("@LOCAL@", " ".join(LOCAL_MODELS))
 
 
