@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
     {"entra"},
     {"catalogue", "config", "keys", "signals"},
     {"store"},
-    {"private"},
+    {"private", "encryption"},
     {"backoff", "bucket", "circuit", "duration", "metrics", "pricing", "regions", "selection", "slots"},
     {"providers"},
     {"dialects"},
@@ -55,6 +55,7 @@ HOMES: dict[str, set[str]] = {
     "tenacity": {"stages"},
     "diskcache": {"store"},
     "sqlite3": {"store"},
+    "cryptography": {"encryption"},
     "xllamacpp": {"engine"},
     "azure": {"entra"},
     "orjson": {
