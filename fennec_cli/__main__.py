@@ -21,11 +21,17 @@ def main() -> NoReturn:
         except OSError:
             pass  # the long way says what is wrong
     gc.set_threshold(GC_THRESHOLD)
-    from fennec_cli.signals import die_silently
+    try:
+        from fennec_cli.signals import die_silently
 
-    die_silently()
-    from fennec_cli.cli import run_and_exit
-
+        die_silently()
+        from fennec_cli.cli import run_and_exit
+    except (ImportError, OSError, MemoryError) as error:
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        os.write(
+            2, f"fennec: internal: the program cannot be loaded ({cause}); try again, or install it anew\n".encode()
+        )
+        os._exit(1)
     run_and_exit(sys.argv[1:])
 
 

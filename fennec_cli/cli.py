@@ -124,9 +124,11 @@ def run(arguments: list[str]) -> int:
 
 def _reserve_closed_descriptors() -> None:
     """Put /dev/null where a standard descriptor is closed, so that no socket gets its number and our output."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
-    os.close(fd)
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
 
 
 def _report_bug(error: Exception, arguments: list[str]) -> None:
