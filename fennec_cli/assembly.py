@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli.admission import DEFAULT_MAX_WAIT_S, Rules
 from fennec_cli.bucket import RateLimiter
-from fennec_cli.config import ProviderConfig, check_base_url, expand, is_loopback, is_plain_http
+from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_http
 from fennec_cli.dialects.base import Endpoint, ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
+from fennec_cli.hosts import is_loopback
 from fennec_cli.keys import find_key, has_key
 from fennec_cli.providers import provider_module
 from fennec_cli.request import Sampling

@@ -97,6 +97,7 @@ class CompletionRequest(NamedTuple):
     schema: Mapping[str, Any] | None = None  # JSON Schema of the answer
     reasoning: bool = False  # show the model's reasoning, where the provider does so on request only
     stream: bool = True
+    private: bool = False  # send what the provider has to keep a request from being stored or trained on
     resume: bool = False  # let the provider keep the answer, so that a broken stream can be taken up again
     deadline: float | None = None
     attempt: int = 1  # which attempt at it this is

@@ -41,7 +41,7 @@ LAYERS: list[set[str]] = [
     {"hints", "wire"},
     {"request", "aggregate"},
     {"chunk"},
-    {"errors"},
+    {"errors", "hosts"},
     {"__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -89,6 +89,7 @@ PURE = {
     "dialects",
     "errors",
     "hints",
+    "hosts",
     "metrics",
     "pricing",
     "providers",

@@ -7,7 +7,7 @@ nobody vouched for may set, `build` makes the result, `values` checks what is on
 
 from fennec_cli.config.load import load_config
 from fennec_cli.config.settings import Config, LogConfig, NetworkConfig, ProviderConfig
-from fennec_cli.config.values import check_base_url, expand, is_loopback, is_plain_http
+from fennec_cli.config.values import check_base_url, expand, is_plain_http
 
 __all__ = [
     "Config",
@@ -16,7 +16,6 @@ __all__ = [
     "ProviderConfig",
     "check_base_url",
     "expand",
-    "is_loopback",
     "is_plain_http",
     "load_config",
 ]

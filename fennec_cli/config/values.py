@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fennec_cli.errors import ConfigError
+from fennec_cli.hosts import is_loopback
 
 
 def expand(value: str, environ: Mapping[str, str], where: str) -> str:
@@ -54,7 +55,7 @@ def check_base_url(url: str, *, allow_insecure_http: bool, where: str = "base_ur
         raise ConfigError(f"{where} must not hold spaces, control characters or backslashes")
     if parts.query or parts.fragment:
         raise ConfigError(f"{where} must not have a ?query or #fragment")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(url):
         hint = "use https, or set allow_insecure_http = true"
         raise ConfigError(f"{where} is plain http to another machine, {host:.200}", hint=hint)
 
@@ -62,21 +63,3 @@ def check_base_url(url: str, *, allow_insecure_http: bool, where: str = "base_ur
 def is_plain_http(url: str) -> bool:
     """Whether `url` is http, however it is spelt."""
     return url[:7].lower() == "http://"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url`, one that `check_base_url` takes, leads to this machine."""
-    from urllib.parse import urlsplit
-
-    return _is_loopback(urlsplit(url).hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -109,6 +109,10 @@ class ProviderModule(Protocol):
         """Return the completion request, complete but for the key."""
         ...
 
+    def keeps_private(self, request: CompletionRequest, endpoint: Endpoint, /) -> bool:
+        """Whether a `private` request is neither stored nor trained on: it carries an opt-out, or needs none."""
+        ...
+
     def authorization(self, key: str, /) -> Headers:
         """Return the headers that carry `key`; one that begins with `Bearer ` is a token."""
         ...

@@ -14,6 +14,7 @@ from fennec_cli.dialects.anthropic_errors import decode_error as decode_error
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
 from fennec_cli.dialects.documents import json_object
 from fennec_cli.errors import ProtocolError, RequestError
+from fennec_cli.hosts import is_loopback
 from fennec_cli.providers.base import completion_call, effective_sampling, models_call
 from fennec_cli.request import CompletionRequest
 
@@ -90,6 +91,11 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
         _adapt_thinking(body, rules)
 
     return completion_call(messages, request, _address(endpoint, _version(request, endpoint)), adapt)
+
+
+def keeps_private(_request: CompletionRequest, endpoint: Endpoint) -> bool:
+    """Anthropic has no opt-out that a request could carry: what it keeps is a matter of the contract."""
+    return is_loopback(endpoint.base_url)
 
 
 def authorization(key: str) -> Headers:

@@ -2,7 +2,7 @@
 
 The v1 API is the default; a dated one is spoken when `api_version` names it. The model of a request is the name of a
 deployment. Settings of its own (`Endpoint.extra`): `endpoint` or `resource`, `api_version`, `deployments` (a table of
-model to deployment, see `settled`), `regions`, and `private`, after which nothing is stored whatever an option says.
+model to deployment, see `settled`), and `regions`.
 """
 
 import re
@@ -19,7 +19,7 @@ from fennec_cli.dialects.azure_errors import decode_error as decode_error
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
 from fennec_cli.errors import ConfigError, ProtocolError
 from fennec_cli.providers.base import completion_call, models_call
-from fennec_cli.providers.openai import needs_chat
+from fennec_cli.providers.openai import needs_chat, store_nothing
 from fennec_cli.request import CompletionRequest
 
 DEFAULT_BASE_URL = ""  # every customer has an address of their own: see base_url()
@@ -117,11 +117,16 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
             body.pop("stream_options", None)
 
     def enforce(body: dict[str, Any]) -> None:
-        if endpoint.extra.get("private") and "store" in body:
-            body["store"] = False
+        if request.private:
+            store_nothing(body, said=chosen is responses)
 
     url = _completion_url(endpoint.base_url, chosen.PATH, version, deployment)
     return completion_call(chosen, request._replace(model=deployment), endpoint, adapt, enforce=enforce, url=url)
+
+
+def keeps_private(_request: CompletionRequest, _endpoint: Endpoint) -> bool:
+    """Chat Completions stores nothing here, and no customer's data is trained on."""
+    return True
 
 
 def authorization(key: str) -> Headers:

@@ -24,6 +24,10 @@ def dialect(_endpoint: Endpoint, _request: CompletionRequest) -> Dialect:
     return chat
 
 
+def keeps_private(_request: CompletionRequest, _endpoint: Endpoint) -> bool:
+    return True
+
+
 def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
     """Raises `RequestError` for attachments: the engine would say so, too, but as a fault of its own (500)."""
     if any(message.attachments for message in request.messages):

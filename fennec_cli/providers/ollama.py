@@ -28,6 +28,7 @@ BASE_URL_VARIABLE = "OLLAMA_HOST"  # not a URL: see `base_url_from_host`
 HEADER_VARIABLES: dict[str, str] = {}
 
 _CLOUD = "ollama.com"
+_CLOUD_MODELS = ("-cloud", ":cloud")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _ABILITIES = {"tools": "tools", "thinking": "reasoning", "vision": "images", "embedding": "embedding"}
 _SETTINGS = {"num_ctx": "num_ctx", "gpu_layers": "num_gpu"}  # ours -> Ollama's
@@ -102,6 +103,14 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
     call = completion_call(chat, request._replace(options=raw), endpoint, adapt)
     accept = "application/x-ndjson" if request.stream else "application/json"
     return call._replace(headers={**call.headers, "accept": accept, **endpoint.headers})
+
+
+def keeps_private(request: CompletionRequest, endpoint: Endpoint) -> bool:
+    """An Ollama keeps nothing, but it hands on what goes to models in the cloud."""
+    from urllib.parse import urlsplit
+
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return not (host == _CLOUD or host.endswith(f".{_CLOUD}") or request.model.endswith(_CLOUD_MODELS))
 
 
 def authorization(key: str) -> Headers:

@@ -1,8 +1,11 @@
 """OpenAI, and any compatible server through `base_url`. Source: OpenAI API reference, read 2026-11."""
 
+from typing import Any
+
 from fennec_cli.dialects import chat, responses
 from fennec_cli.dialects.base import Dialect, Endpoint, Headers, HTTPCall, ModelInfo
-from fennec_cli.errors import FennecError
+from fennec_cli.errors import Blocked, FennecError
+from fennec_cli.hosts import is_loopback
 from fennec_cli.providers.base import completion_call, effective_sampling, models_call, openai_models
 from fennec_cli.request import CompletionRequest
 
@@ -32,6 +35,7 @@ _CHAT_ONLY = frozenset(
         "reasoning_effort",
     }
 )
+_KEEPING = ("background", "conversation")  # fields that hand the answer to the provider to keep
 
 
 def dialect(endpoint: Endpoint, request: CompletionRequest) -> Dialect:
@@ -65,7 +69,30 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
         if "max_tokens" in body:
             body["max_completion_tokens"] = body.pop("max_tokens")
 
-    return completion_call(chosen, request, endpoint, adapt)
+    def enforce(body: dict[str, Any]) -> None:
+        if request.private:
+            store_nothing(body, said=chosen is responses)
+
+    return completion_call(chosen, request, endpoint, adapt, enforce=enforce)
+
+
+def store_nothing(body: dict[str, Any], *, said: bool) -> None:
+    """Undo what would let the provider keep the answer, whatever an option asks for; `said` says so in any case.
+
+    Raises `Blocked` for the ways to answer that have no other use than being kept.
+    """
+    for name in _KEEPING:
+        if body.get(name):
+            raise Blocked(f"with {name} the provider keeps the answer", hint="leave it out, or do without --private")
+    if said or "store" in body:
+        body["store"] = False
+
+
+def keeps_private(request: CompletionRequest, endpoint: Endpoint) -> bool:
+    """Compatible servers have an opt-out where they speak Responses; what they do with Chat nobody can know."""
+    if is_openai_host(endpoint.base_url) or dialect(endpoint, request) is responses:
+        return True
+    return is_loopback(endpoint.base_url)
 
 
 def authorization(key: str) -> Headers:

@@ -1,7 +1,7 @@
 """OpenRouter: Chat Completions in front of many providers. Source: OpenRouter API reference, read 2026-11.
 
 Settings of its own (`Endpoint.extra`): `routing`, a table that is sent as `provider`; `fallback_models`, tried in order
-when the model fails; `private`, which keeps to endpoints that neither store nor train on prompts.
+when the model fails. A private request keeps to endpoints that neither store nor train on prompts.
 """
 
 import time
@@ -54,7 +54,7 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
             body["provider"] = dict(endpoint.extra["routing"])
 
     def enforce(body: dict[str, Any]) -> None:
-        if endpoint.extra.get("private"):
+        if request.private:
             _keep_private(body)
 
     attribution = {name: value for name, value in _ATTRIBUTION.items() if name not in endpoint.headers}
@@ -77,6 +77,10 @@ def _keep_private(body: dict[str, Any]) -> None:
 
 def _is_function(tool: Any) -> bool:
     return isinstance(tool, dict) and tool.get("type") == "function"
+
+
+def keeps_private(_request: CompletionRequest, _endpoint: Endpoint) -> bool:
+    return True
 
 
 def authorization(key: str) -> Headers:

@@ -54,6 +54,14 @@ def test_complete_request_of_a_plain_prompt() -> None:
     assert sent() == (URL, HEADERS, PLAIN)
 
 
+def test_complete_request_with_the_privacy_opt_out() -> None:
+    """There is none: whoever asks is told so."""
+    assert sent(private=True) == (URL, HEADERS, PLAIN)
+    private = CompletionRequest.from_text("Hi", model=MODEL, private=True)
+    assert not anthropic.keeps_private(private, ANTHROPIC)
+    assert anthropic.keeps_private(private, ANTHROPIC._replace(base_url="http://127.0.0.1:8080"))
+
+
 def test_complete_request_with_a_system_prompt() -> None:
     assert sent(system="Be brief.") == (URL, HEADERS, {**PLAIN, "system": "Be brief."})
 

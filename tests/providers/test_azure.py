@@ -7,7 +7,7 @@ import pytest
 
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.base import Endpoint
-from fennec_cli.errors import ConfigError, ContentFiltered, ProtocolError, RateLimitError, ServerError
+from fennec_cli.errors import Blocked, ConfigError, ContentFiltered, ProtocolError, RateLimitError, ServerError
 from fennec_cli.providers import azure
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, Tool
 from tests.cases import EXPECTED, ErrorCase, check_answer, decode, error_cases, folded, read, streams
@@ -146,12 +146,20 @@ def test_seed_and_stop_go_by_chat_on_both_generations(sampling: Sampling, body: 
     assert sent(DATED, sampling=sampling) == (DATED_URL, body)
 
 
+def test_complete_request_with_the_privacy_opt_out() -> None:
+    """Responses says so; Chat Completions stores nothing unless it is told to."""
+    assert sent(V1, private=True) == (RESPONSES_URL, {})  # `sent` takes the `store: false` of every request out
+    assert sent(DATED, private=True) == (DATED_URL, {})
+    assert azure.keeps_private(CompletionRequest.from_text("Hi", model="luna", private=True), DATED)
+
+
 @pytest.mark.parametrize("options", [{}, {"store": True}])
 def test_no_option_undoes_the_privacy_opt_out(options: dict[str, Any]) -> None:
+    private = CompletionRequest.from_text("Hi", model="luna", options=options, private=True)
     for endpoint in (V1, DATED):
-        private = endpoint._replace(extra={**endpoint.extra, "private": True})
-        call = azure.build_request(CompletionRequest.from_text("Hi", model="luna", options=options), private)
-        assert orjson.loads(call.body).get("store", False) is False
+        assert orjson.loads(azure.build_request(private, endpoint).body).get("store", False) is False
+    with pytest.raises(Blocked, match="background"):
+        azure.build_request(private._replace(resume=True), V1)
     call = azure.build_request(CompletionRequest.from_text("Hi", model="luna", options={"store": True}), V1)
     assert orjson.loads(call.body)["store"] is True
 

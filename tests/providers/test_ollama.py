@@ -80,7 +80,17 @@ def test_complete_request_with_its_own_settings() -> None:
 
 
 def test_settings_of_other_providers_are_not_sent() -> None:
-    assert sent(extra(routing={"sort": "price"}, private=True)) == {**ALWAYS, **HI}
+    assert sent(extra(routing={"sort": "price"})) == {**ALWAYS, **HI}
+
+
+def test_a_private_request_is_the_same_and_stays_here_unless_the_model_is_in_the_cloud() -> None:
+    assert sent(private=True) == {**ALWAYS, **HI}
+    private = CompletionRequest.from_text("Hi", model="qwen3:8b", private=True)
+    assert ollama.keeps_private(private, PLAIN)
+    for model in ("gpt-oss:120b-cloud", "kimi:cloud"):
+        assert not ollama.keeps_private(private._replace(model=model), PLAIN)
+    for address in ("https://ollama.com", "https://eu.ollama.com/v1"):
+        assert not ollama.keeps_private(private, PLAIN._replace(base_url=address))
 
 
 def test_model_options_are_known_by_their_bare_names() -> None:

@@ -1,12 +1,14 @@
 """The complete outgoing request of the OpenAI provider."""
 
+from typing import Any
+
 import orjson
 import pytest
 
 from fennec_cli.dialects.base import Endpoint
-from fennec_cli.errors import ProtocolError
+from fennec_cli.errors import Blocked, ProtocolError
 from fennec_cli.providers import openai
-from fennec_cli.request import CompletionRequest, Sampling
+from fennec_cli.request import Attachment, CompletionRequest, Sampling, Tool
 from tests.cases import read
 
 COMPATIBLE = Endpoint("openai", "http://127.0.0.1:8080/v1/")
@@ -143,3 +145,112 @@ def test_an_answer_in_one_piece_is_asked_for_without_streaming_fields() -> None:
         assert headers["accept"] == "application/json"
         assert "stream" not in body
         assert "stream_options" not in body
+
+
+FUNCTION = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+WEATHER = Tool("get_weather", parameters=FUNCTION["parameters"])  # type: ignore[arg-type]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+IMAGE_URL = "data:image/png;base64,iVBORw=="
+HI = [{"role": "user", "content": "Hi"}]
+# What was asked; what is sent by Responses (None: goes by Chat Completions) and by Chat Completions, beside the usual.
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]] = {
+    "plain": ({}, {"input": HI}, {"messages": HI}),
+    "system": (
+        {"system": "Be brief."},
+        {"input": HI, "instructions": "Be brief."},
+        {"messages": [{"role": "system", "content": "Be brief."}, *HI]},
+    ),
+    "image": (
+        {"attachments": (Attachment("image/png", "a.png", b"\x89PNG"),)},
+        {
+            "input": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "input_text", "text": "Hi"},
+                        {"type": "input_image", "image_url": IMAGE_URL},
+                    ],
+                }
+            ]
+        },
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "Hi"},
+                        {"type": "image_url", "image_url": {"url": IMAGE_URL}},
+                    ],
+                }
+            ]
+        },
+    ),
+    "forced tool": (
+        {"tools": (WEATHER,), "tool_choice": "get_weather"},
+        {
+            "input": HI,
+            "tools": [{"type": "function", **FUNCTION}],
+            "tool_choice": {"type": "function", "name": "get_weather"},
+        },
+        {
+            "messages": HI,
+            "tools": [{"type": "function", "function": FUNCTION}],
+            "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+        },
+    ),
+    "schema": (
+        {"schema": SCHEMA},
+        {"input": HI, "text": {"format": {"type": "json_schema", **FORMAT["json_schema"]}}},  # type: ignore[dict-item]
+        {"messages": HI, "response_format": FORMAT},
+    ),
+    "reasoning": (
+        {"reasoning": True, "sampling": Sampling(reasoning_effort="low")},
+        {"input": HI, "reasoning": {"effort": "low", "summary": "auto"}},
+        {"messages": HI, "reasoning_effort": "low"},
+    ),
+    "stop": ({"sampling": Sampling(stop=("END",))}, None, {"messages": HI, "stop": ["END"]}),
+    "seed": ({"sampling": Sampling(seed=7)}, None, {"messages": HI, "seed": 7}),
+    "privacy opt-out": ({"private": True}, {"input": HI}, {"messages": HI}),
+}
+
+
+@pytest.mark.parametrize(("asked", "by_responses", "by_chat"), CASES.values(), ids=CASES)
+def test_complete_request_of_both_dialects(asked: Any, by_responses: Any, by_chat: Any) -> None:
+    """`store` is false in every request to OpenAI: that is its privacy opt-out, and none is needed for it."""
+    always = {"model": "m", "stream": True, "store": False}
+    no_padding = {"include_obfuscation": False}
+    call = openai.build_request(CompletionRequest.from_text("Hi", model="m", **asked), CHAT)
+    assert (call.method, call.url, call.headers) == ("POST", "https://api.openai.com/v1/chat/completions", HEADERS)
+    usage = {"stream_options": {"include_usage": True, **no_padding}}
+    assert orjson.loads(call.body) == {**always, **usage, **by_chat}
+    call = openai.build_request(CompletionRequest.from_text("Hi", model="m", **asked), OPENAI)
+    if by_responses is None:
+        assert orjson.loads(call.body) == {**always, **usage, **by_chat}
+    else:
+        assert (call.method, call.url, call.headers) == ("POST", "https://api.openai.com/v1/responses", HEADERS)
+        assert orjson.loads(call.body) == {**always, "stream_options": no_padding, **by_responses}
+
+
+@pytest.mark.parametrize("endpoint", [OPENAI, CHAT, Endpoint("x", "https://llm.example/v1", api="responses")])
+def test_no_option_undoes_the_privacy_opt_out(endpoint: Endpoint) -> None:
+    private = CompletionRequest.from_text("Hi", model="m", options={"store": True}, private=True)
+    assert orjson.loads(openai.build_request(private, endpoint).body)["store"] is False
+    assert openai.keeps_private(private, endpoint)
+    asked = private._replace(private=False)
+    assert orjson.loads(openai.build_request(asked, endpoint).body)["store"] is True
+
+
+@pytest.mark.parametrize("options", [{"background": True}, {"conversation": "conv_1"}])
+def test_what_is_there_to_be_kept_is_blocked_in_a_private_request(options: dict[str, Any]) -> None:
+    private = CompletionRequest.from_text("Hi", model="m", options=options, private=True)
+    with pytest.raises(Blocked, match=next(iter(options))):
+        openai.build_request(private, OPENAI)
+    openai.build_request(private._replace(private=False), OPENAI)
+
+
+def test_a_private_request_to_a_compatible_server_adds_no_field_that_it_may_not_know() -> None:
+    private = CompletionRequest.from_text("Hi", model="m", private=True)
+    assert "store" not in orjson.loads(openai.build_request(private, COMPATIBLE).body)
+    assert openai.keeps_private(private, COMPATIBLE)  # it is this machine
+    assert not openai.keeps_private(private, Endpoint("groq", "https://llm.example/v1"))

@@ -116,7 +116,7 @@ def test_complete_request_with_routing_and_fallback_models() -> None:
 
 
 def test_complete_request_with_the_privacy_opt_out() -> None:
-    assert body(extra(private=True)) == {"provider": {"data_collection": "deny", "zdr": True}}
+    assert body(private=True) == {"provider": {"data_collection": "deny", "zdr": True}}
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_complete_request_with_the_privacy_opt_out() -> None:
     ],
 )
 def test_no_option_undoes_the_privacy_opt_out(options: dict[str, Any]) -> None:
-    endpoint = extra(private=True, routing={"data_collection": "allow"})
-    assert body(endpoint, options=options)["provider"] == {"data_collection": "deny", "zdr": True}
+    endpoint = extra(routing={"data_collection": "allow"})
+    assert body(endpoint, private=True, options=options)["provider"] == {"data_collection": "deny", "zdr": True}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_the_privacy_settings_do_not_cover_is_blocked(options: dict[str, An
     request = CompletionRequest.from_text("Hi", model="m", options=options)
     openrouter.build_request(request, PLAIN)
     with pytest.raises(Blocked):
-        openrouter.build_request(request, extra(private=True))
+        openrouter.build_request(request._replace(private=True), PLAIN)
 
 
 def test_configured_attribution_wins() -> None:
@@ -157,8 +157,10 @@ def test_configured_attribution_wins() -> None:
 
 def test_routing_and_privacy_change_the_fingerprint() -> None:
     request = CompletionRequest.from_text("Hi", model="m")
-    endpoints = (PLAIN, extra(private=True), extra(routing={"sort": "price"}), extra(fallback_models=("n",)))
-    assert len({openrouter.build_request(request, endpoint).fingerprint for endpoint in endpoints}) == 4
+    endpoints = (PLAIN, extra(routing={"sort": "price"}), extra(fallback_models=("n",)))
+    calls = [openrouter.build_request(request, endpoint) for endpoint in endpoints]
+    calls.append(openrouter.build_request(request._replace(private=True), PLAIN))
+    assert len({call.fingerprint for call in calls}) == 4
 
 
 def test_key_and_token_travel_as_bearer() -> None:

@@ -40,6 +40,10 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
     return completion_call(chat, request, endpoint, adapt)
 
 
+def keeps_private(_request: CompletionRequest, _endpoint: Endpoint) -> bool:
+    return False  # toys tell everybody
+
+
 def authorization(key: str) -> Headers:
     return {"x-toy-key": key}
 
