@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from fennec_cli.config import Config, ProviderConfig, check_base_url, expand, load_config
+from fennec_cli.config import Config, ProviderConfig, check_base_url, expand, load_config, server_url
 from fennec_cli.config.load import Place, config_places, is_ours, user_file
 from fennec_cli.config.source import dotted, shown
 from fennec_cli.config.starter import STARTER
@@ -55,6 +55,7 @@ def find_mistakes(environ: Mapping[str, str], cwd: str, explicit: str | None, pr
     check = _Check(config, environ, problems)
     check.default_provider("provider", config.provider)
     check.default_provider("complete.provider", config.commands.get("complete", {}).get("provider"))
+    check.backend()
     notes = list(config.notes)
     for settings in config.providers.values():
         check.provider_type(settings)
@@ -136,6 +137,10 @@ class _Check:
         if name is not None and not is_broken:
             with self._collected(key):
                 self._config.provider_config(name)
+
+    def backend(self) -> None:
+        with self._collected("cache.backend"):
+            server_url(self._config.cache.backend, self._environ)
 
     def provider_type(self, settings: ProviderConfig) -> None:
         with self._collected(f"provider.{settings.name}.type"):

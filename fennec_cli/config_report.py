@@ -53,6 +53,7 @@ def effective_rows(
         for name, origin in config.profiles.items()
     ]
     rows += [report.option(option) for option in options]
+    rows.append(report.row(("cache", "backend"), masked_url(config.cache.backend)))
     rows += [report.row(("log", key), value) for key, value in config.log._asdict().items()]
     rows += [report.row(("network", key), value) for key, value in config.network._asdict().items()]
     for name in report.provider_names():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli.admission import Gate
 from fennec_cli.assembly import Assembly, Overrides, own_variables
-from fennec_cli.config import Config, ProviderConfig
+from fennec_cli.config import Config, ProviderConfig, server_url
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError
 from fennec_cli.keys import has_key
@@ -48,7 +48,7 @@ class ProviderRegistry:
         say: Callable[[int, str], None] = lambda _level, _text: None,
         state: StateStore | None = None,
     ) -> None:
-        self.state = state or shared_state(environ, partial(say, 1))
+        self.state = state or shared_state(environ, partial(say, 1), server_url(config.cache.backend, environ))
         self._config = config
         self._overrides = overrides
         self._environ = environ

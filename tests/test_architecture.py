@@ -54,6 +54,7 @@ HOMES: dict[str, set[str]] = {
     "ssl": {"transport"},
     "tenacity": {"stages"},
     "diskcache": {"store"},
+    "redis": {"store"},
     "sqlite3": {"store"},
     "cryptography": {"encryption"},
     "xllamacpp": {"engine"},

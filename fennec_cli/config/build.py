@@ -8,7 +8,15 @@ from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.config.layer import Layer, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
-from fennec_cli.config.settings import PROVIDER_TYPES, Config, LogConfig, MetricsConfig, NetworkConfig, ProviderConfig
+from fennec_cli.config.settings import (
+    PROVIDER_TYPES,
+    CacheConfig,
+    Config,
+    LogConfig,
+    MetricsConfig,
+    NetworkConfig,
+    ProviderConfig,
+)
 from fennec_cli.config.source import KeyPath, Origin, dotted
 from fennec_cli.config.values import check_base_url
 from fennec_cli.errors import ConfigError
@@ -57,6 +65,7 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
         provider=default_provider.value if default_provider else None,
         providers=providers,
         commands={name: tree.pop(name) for name in COMMANDS if name in tree},
+        cache=CacheConfig(**tree.pop("cache", {})),
         log=LogConfig(**tree.pop("log", {})),
         metrics=MetricsConfig(**tree.pop("metrics", {})),
         network=network,

@@ -123,6 +123,14 @@ def free_table(value: object) -> object:
     return value
 
 
+def backend(value: object) -> str:
+    """Where shared state is kept: here, or on a server; `values.server_url` looks closer at its address."""
+    schemes = ("redis://", "rediss://", "unix://", "${")
+    if isinstance(value, str) and (value == "disk" or value.startswith(schemes)):
+        return value
+    raise ValueError('must be "disk" or the address of a server, redis://, rediss:// or unix://')
+
+
 def command(value: object) -> tuple[str, ...]:
     """A program and its arguments; no shell is involved."""
     if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):

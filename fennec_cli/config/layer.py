@@ -33,11 +33,14 @@ def read_layer(source: Source, report: Report) -> Layer:
 
 
 def open_secrets(source: Source, layer: Layer) -> list[str]:
-    """Warn of a file that others can read and that holds a key itself, not only the place of one."""
+    """Warn of a file that others can read and that holds a key or password itself, not only the place of one."""
     elsewhere = ("file:", "keyring:", "store:")
     keys = [leaf.value for path, leaf in layer.items() if path[-1] == "api_key" and path[-3:-2] == ("provider",)]
     if source.mode & 0o044 and any(key and "${" not in key and not key.startswith(elsewhere) for key in keys):
         return [f"{source.file} holds an API key and others can read it; chmod 600 it"]
+    servers = [leaf.value for path, leaf in layer.items() if path[-2:] == ("cache", "backend")]
+    if source.mode & 0o044 and any("@" in url and "${" not in url for url in servers):
+        return [f"{source.file} holds a password and others can read it; chmod 600 it"]
     return []
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fennec_cli.config.kinds import (
     Kind,
+    backend,
     choice,
     command,
     duration,
@@ -140,6 +141,8 @@ PROVIDER = Table(
     }
 )
 
+CACHE = Table({"backend": Key(backend)})
+
 STRATEGY = _project(choice("manual", "automatic", "fallback", "cost"))
 
 COMPLETE = Table(
@@ -198,6 +201,7 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
     "deadline": _project(duration),
     "alias": Table(each=_project(name)),
     **COMMANDS,
+    "cache": CACHE,
     "metrics": Table({"enabled": Key(flag), "file": Key(name)}),
     "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
     "network": Table(NETWORK),

@@ -73,6 +73,15 @@ class MetricsConfig(NamedTuple):
     file: str | None = None
 
 
+class CacheConfig(NamedTuple):
+    """The `[cache]` table. `backend` is `disk`, or a server's address, which may hold a password."""
+
+    backend: str = "disk"
+
+    def __repr__(self) -> str:
+        return "CacheConfig(...)"
+
+
 class NetworkConfig(NamedTuple):
     """The `[network]` table: defaults of every provider."""
 
@@ -93,6 +102,7 @@ class Config(NamedTuple):
     alias: Mapping[str, str] = EMPTY
     providers: Mapping[str, ProviderConfig] = EMPTY
     commands: Mapping[str, Mapping[str, Any]] = EMPTY
+    cache: CacheConfig = CacheConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     network: NetworkConfig = NetworkConfig()

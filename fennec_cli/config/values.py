@@ -60,6 +60,33 @@ def check_base_url(url: str, *, allow_insecure_http: bool, where: str = "base_ur
         raise ConfigError(f"{where} is plain http to another machine, {host:.200}", hint=hint)
 
 
+def server_url(backend: str, environ: Mapping[str, str]) -> str | None:
+    """Return the address of the server that `cache.backend` names, None for the disk. Raises ConfigError."""
+    if backend == "disk":
+        return None
+    from importlib.util import find_spec
+    from urllib.parse import parse_qs, urlsplit
+
+    url = expand(backend, environ, "cache.backend")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError("cache.backend is not a URL") from error
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.path if parts.scheme == "unix" else host):
+        raise ConfigError("cache.backend must be a redis://, rediss:// or unix:// URL with a host or a path")
+    if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdigit():
+        raise ConfigError("cache.backend has a path that is not the number of a database")
+    known = {"db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"} if parts.scheme == "rediss" else {"db"}
+    if not parse_qs(parts.query, keep_blank_values=True).keys() <= known or parts.fragment:
+        raise ConfigError(f"cache.backend may have no options but {', '.join(sorted(known))}")
+    if find_spec("redis") is None:
+        raise ConfigError(
+            "cache.backend is a server, and the extra `redis` is not installed", hint="pip install 'fennec-cli[redis]'"
+        )
+    return url
+
+
 def is_plain_http(url: str) -> bool:
     """Whether `url` is http, however it is spelt."""
     return url[:7].lower() == "http://"

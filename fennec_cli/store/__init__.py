@@ -132,11 +132,20 @@ class SharedState:
 
 
 def shared_state(
-    environ: Mapping[str, str] = os.environ, say: Callable[[str], None] = lambda _text: None
+    environ: Mapping[str, str] = os.environ,
+    say: Callable[[str], None] = lambda _text: None,
+    server: str | None = None,
 ) -> SharedState:
-    """Return the state that all processes of this user share, below the state directory. Opens nothing."""
+    """Return the state that all processes of this user share, below the state directory. Opens nothing.
+
+    `server` is the address of a Redis or Valkey server that holds it instead, for several machines.
+    """
 
     def open_store() -> StateStore:
+        if server is not None:
+            from fennec_cli.store.redis import RedisState
+
+            return RedisState(server)
         home = home_of("state", environ)
         if home is None:
             raise StoreFailed("there is no state directory: HOME is not set")

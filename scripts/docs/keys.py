@@ -77,6 +77,9 @@ KEYS: dict[str, str] = {
     "provider.NAME.retry.max_retry_after": "Longest wait that a provider may ask for (120 s).",
     "provider.NAME.breaker.threshold": "Failures in a row that open the circuit (5).",
     "provider.NAME.breaker.timeout": "How long it stays open; each failed probe doubles it, up to 5 minutes (30 s).",
+    "cache.backend": "Where everything is kept that processes share: `disk` (the default), or the address of a Redis "
+    "or Valkey server, for several machines: `redis://:${PASSWORD}@HOST:PORT/DB`, `rediss://` with TLS "
+    "(`?ssl_ca_certs=FILE`), or `unix://PATH`. It needs the extra `redis`.",
     "metrics.enabled": "Whether requests are counted (true).",
     "metrics.file": "After each run, write the counters here in Prometheus' text format.",
     "log.file": "Append every message to this file.",

@@ -21,6 +21,7 @@ NEVER = {
     "keyring",
     "numpy",
     "pydantic",
+    "redis",
     "sqlite3",
     "subprocess",
     "tenacity",
