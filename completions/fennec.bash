@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models metrics config'
+        commands='complete models keys metrics config'
         options='--version -h --help'
         valued=''
         ;;
@@ -53,6 +53,36 @@ _fennec_table() {
         commands=''
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
+        ;;
+    'fennec keys')
+        commands='list rm rotate set test'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec keys list')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
+        ;;
+    'fennec keys rm')
+        commands=''
+        options='--slot --passphrase-file -c --config --profile -h --help'
+        valued='--slot --passphrase-file -c --config --profile'
+        ;;
+    'fennec keys rotate')
+        commands=''
+        options='--no-stdin --passphrase-file -q --quiet -c --config --profile -h --help'
+        valued='--passphrase-file -c --config --profile'
+        ;;
+    'fennec keys set')
+        commands=''
+        options='--vault --next --lock --passphrase-file -q --quiet -c --config --profile -h --help'
+        valued='--vault --lock --passphrase-file -c --config --profile'
+        ;;
+    'fennec keys test')
+        commands=''
+        options='--passphrase-file --format --ndjson --json -c --config --profile -h --help'
+        valued='--passphrase-file --format -c --config --profile'
         ;;
     'fennec metrics')
         commands='reset show'
@@ -145,6 +175,20 @@ _fennec_value() {
         'fennec models rm --config' | \
         'fennec models show -c' | \
         'fennec models show --config' | \
+        'fennec keys list -c' | \
+        'fennec keys list --config' | \
+        'fennec keys rm --passphrase-file' | \
+        'fennec keys rm -c' | \
+        'fennec keys rm --config' | \
+        'fennec keys rotate --passphrase-file' | \
+        'fennec keys rotate -c' | \
+        'fennec keys rotate --config' | \
+        'fennec keys set --passphrase-file' | \
+        'fennec keys set -c' | \
+        'fennec keys set --config' | \
+        'fennec keys test --passphrase-file' | \
+        'fennec keys test -c' | \
+        'fennec keys test --config' | \
         'fennec metrics reset -c' | \
         'fennec metrics reset --config' | \
         'fennec metrics show -o' | \
@@ -187,6 +231,11 @@ _fennec_value() {
         'fennec models refresh --profile' | \
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
+        'fennec keys list --profile' | \
+        'fennec keys rm --profile' | \
+        'fennec keys rotate --profile' | \
+        'fennec keys set --profile' | \
+        'fennec keys test --profile' | \
         'fennec metrics reset --profile' | \
         'fennec metrics show --profile' | \
         'fennec config check --profile' | \
@@ -196,12 +245,23 @@ _fennec_value() {
     'fennec models check --format' | \
         'fennec models list --format' | \
         'fennec models ps --format' | \
-        'fennec models show --format')
+        'fennec models show --format' | \
+        'fennec keys list --format' | \
+        'fennec keys test --format')
         _fennec_offer 'table json ndjson'
         ;;
     'fennec models pull ARGUMENT' | \
         'fennec models rm ARGUMENT')
         _fennec_local_models
+        ;;
+    'fennec keys rm --slot')
+        _fennec_offer 'active next retired'
+        ;;
+    'fennec keys set --vault')
+        _fennec_offer 'keyring file'
+        ;;
+    'fennec keys set --lock')
+        _fennec_offer 'key-file passphrase keyring'
         ;;
     'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'

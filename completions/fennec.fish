@@ -21,6 +21,12 @@ function __fennec_place
                 'fennec models refresh' \
                 'fennec models rm' \
                 'fennec models show' \
+                'fennec keys' \
+                'fennec keys list' \
+                'fennec keys rm' \
+                'fennec keys rotate' \
+                'fennec keys set' \
+                'fennec keys test' \
                 'fennec metrics' \
                 'fennec metrics reset' \
                 'fennec metrics show' \
@@ -103,6 +109,30 @@ function __fennec_place
                 'fennec models show -c' \
                 'fennec models show --config' \
                 'fennec models show --profile' \
+                'fennec keys list --format' \
+                'fennec keys list -c' \
+                'fennec keys list --config' \
+                'fennec keys list --profile' \
+                'fennec keys rm --slot' \
+                'fennec keys rm --passphrase-file' \
+                'fennec keys rm -c' \
+                'fennec keys rm --config' \
+                'fennec keys rm --profile' \
+                'fennec keys rotate --passphrase-file' \
+                'fennec keys rotate -c' \
+                'fennec keys rotate --config' \
+                'fennec keys rotate --profile' \
+                'fennec keys set --vault' \
+                'fennec keys set --lock' \
+                'fennec keys set --passphrase-file' \
+                'fennec keys set -c' \
+                'fennec keys set --config' \
+                'fennec keys set --profile' \
+                'fennec keys test --passphrase-file' \
+                'fennec keys test --format' \
+                'fennec keys test -c' \
+                'fennec keys test --config' \
+                'fennec keys test --profile' \
                 'fennec metrics reset -c' \
                 'fennec metrics reset --config' \
                 'fennec metrics reset --profile' \
@@ -195,6 +225,7 @@ complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
@@ -323,6 +354,55 @@ complete -c fennec -n '__fennec_at fennec models show' -s c -l config -r -F -d '
 complete -c fennec -n '__fennec_at fennec models show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec models show' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models show' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec keys' -a list -d 'List where each provider\'s key comes from, and what is stored. Opens no keyring.'
+complete -c fennec -n '__fennec_at fennec keys' -a rm -d 'Remove the keys that are stored under NAME.'
+complete -c fennec -n '__fennec_at fennec keys' -a rotate -d 'Make a new key the active one, after it was tried with a call that costs nothing.'
+complete -c fennec -n '__fennec_at fennec keys' -a set -d 'Store the key on standard input under NAME, a provider\'s name.'
+complete -c fennec -n '__fennec_at fennec keys' -a test -d 'Try each provider\'s key with a call that costs nothing; of stored ones the next key, too.'
+complete -c fennec -n '__fennec_at fennec keys' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec keys list' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec keys list' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec keys list' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec keys list' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys list' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec keys list' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec keys list' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec keys rm' -l slot -x -a 'active next retired' -d 'Only this one.'
+complete -c fennec -n '__fennec_at fennec keys rm' -l passphrase-file -r -F -d 'The file with the passphrase of the encrypted file.'
+complete -c fennec -n '__fennec_at fennec keys rm' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys rm' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec keys rm' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec keys rm' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec keys rotate' -l no-stdin -d 'Take the key that `set --next` has stored.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -l passphrase-file -r -F -d 'The file with the passphrase of the encrypted file.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec keys rotate' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec keys set' -l vault -x -a 'keyring file' -d 'The system\'s keyring or the encrypted file; else where it is, else the keyring if there is one.'
+complete -c fennec -n '__fennec_at fennec keys set' -l next -d 'Store it beside the one in use: it takes over when that is refused, or by `rotate`.'
+complete -c fennec -n '__fennec_at fennec keys set' -l lock -x -a 'key-file passphrase keyring' -d 'What unlocks the encrypted file, if this makes it: a file beside it, a passphrase, the keyring.'
+complete -c fennec -n '__fennec_at fennec keys set' -l passphrase-file -r -F -d 'The file with the passphrase of the encrypted file.'
+complete -c fennec -n '__fennec_at fennec keys set' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec keys set' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys set' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec keys set' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec keys set' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec keys test' -l passphrase-file -r -F -d 'The file with the passphrase of the encrypted file.'
+complete -c fennec -n '__fennec_at fennec keys test' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec keys test' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec keys test' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec keys test' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys test' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec keys test' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec keys test' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec metrics' -a reset -d 'Forget everything that was counted.'
 complete -c fennec -n '__fennec_at fennec metrics' -a show -d 'Show requests, errors, times, tokens and cost of each model.'

@@ -11,8 +11,11 @@ from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_h
 from fennec_cli.dialects.base import Endpoint, ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.hosts import is_loopback
-from fennec_cli.keys import find_key, has_key
+from fennec_cli.keys import MASK, Secret, Sources, masked_header
+from fennec_cli.keys.places import no_key, place_of
+from fennec_cli.keys.source import KeySource, KeySources, Record, no_record
 from fennec_cli.providers import provider_module
+from fennec_cli.redactor import hide
 from fennec_cli.request import Sampling
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.transport.patience import Limits
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from fennec_cli.engine import Engine
     from fennec_cli.entra import TokenSource
     from fennec_cli.regions import Region
+    from fennec_cli.store import StateStore
     from fennec_cli.transport.client import HTTPClient
 
 Say = Callable[[int, str], None]  # verbosity, text
@@ -34,6 +38,7 @@ class Overrides(NamedTuple):
     first_token_timeout: float | None = None
     idle_timeout: float | None = None
     api_key_file: str | None = None
+    key: Secret | None = None  # this one and no other: to see whether it works
     rpm: float | None = None  # a minute
     tpm: float | None = None
     max_wait: float | None = None
@@ -51,6 +56,9 @@ class Assembly:
         overrides: Overrides = Overrides(),
         environ: Mapping[str, str] = os.environ,
         say: Say = lambda _level, _text: None,
+        keys: KeySources | None = None,
+        state: "StateStore | None" = None,
+        record: Record = no_record,
     ) -> None:
         self._settings = settings
         self._model = model
@@ -58,6 +66,9 @@ class Assembly:
         self._environ = environ
         self._say = say
         self._module = provider_module(settings.type, name=settings.name)
+        self._keys = keys or KeySources()
+        self._state = state
+        self._record = record
         self._tokens: TokenSource | None = None
 
     def provider(self) -> HTTPProvider:
@@ -111,6 +122,8 @@ class Assembly:
                     headers[header] = self._environ[variable]
         for header, value in settings.headers.items():
             headers[header.lower()] = expand(value, self._environ, f"{where}.headers.{header}")
+            if masked_header(header, value) == MASK:
+                hide(headers[header.lower()])
         base_url = expand(settings.base_url, self._environ, f"{where}.base_url") if settings.base_url else self._found()
         if settings.type != "local":
             check_base_url(base_url, allow_insecure_http=settings.allow_insecure_http)
@@ -190,6 +203,7 @@ class Assembly:
             connect,
             key=lambda: self._key(endpoint.base_url),
             renew=self._renew,
+            accepted=self._accepted,
             limits=self._limits(),
             trace=lambda line: self._say(3, line),
         )
@@ -230,26 +244,49 @@ class Assembly:
 
     def _key(self, base_url: str) -> str | None:
         """Return the key or token, or None where none is needed (a compatible server on this machine, Ollama)."""
-        settings, environ = self._settings, self._environ
+        settings = self._settings
         if is_plain_http(base_url) and not is_loopback(base_url) and not settings.send_key_insecure:
             return None
         if settings.extra.get("token_command"):
             return self._token_source(base_url).token()
-        configured = configured_key(settings, environ)
-        variables = own_variables(self._module, settings)
-        named = self._overrides.api_key_file is not None or configured or has_key(settings.name, variables, environ)
-        if not named:
-            if is_loopback(base_url) or settings.type == "ollama":
-                return None
-            if settings.type == "azure" and find_spec("azure") and find_spec("azure.identity"):
-                return self._token_source(base_url).token()
-        return find_key(
+        if self._overrides.key is not None:
+            return self._overrides.key.reveal()
+        source = self._key_source()
+        if source is not None:
+            return source.key()
+        if is_loopback(base_url) or settings.type == "ollama":
+            return None
+        if settings.type == "azure" and find_spec("azure") and find_spec("azure.identity"):
+            return self._token_source(base_url).token()
+        raise no_key(self.sources())
+
+    def sources(self) -> Sources:
+        """Where the key of this provider may be."""
+        settings = self._settings
+        return Sources(
             settings.name,
-            variables,
-            environ=environ,
+            own_variables(self._module, settings),
+            self._environ,
             key_file=self._overrides.api_key_file,
-            configured=configured,
-        ).reveal()
+            configured=configured_key(settings, self._environ),
+            several=configured_keys(settings, self._environ),
+            command=settings.key_command,
+        )
+
+    def _key_source(self) -> KeySource | None:
+        """Return the source of the key, or None where there is none."""
+        settings = self._settings
+
+        def make() -> KeySource | None:
+            place = place_of(self.sources(), self._state)
+            if place is None:
+                return None
+            from fennec_cli.keys.guard import guard
+
+            guard()
+            return KeySource(settings.name, place, max_age_s=settings.max_age, say=self._say, record=self._record)
+
+        return self._keys.get(settings.name, make)
 
     def _token_source(self, base_url: str) -> "TokenSource":
         if self._tokens is None:
@@ -265,12 +302,20 @@ class Assembly:
             )
         return self._tokens
 
-    def _renew(self, refused: str, error: AuthenticationError) -> bool:
-        """Whether a refused credential may be another one at the next try: tokens are fetched anew."""
-        if self._tokens is None or error.status != 401:
-            return False
-        self._tokens.invalidate(refused, error.message)
-        return True
+    def _renew(self, refused: str, error: AuthenticationError, before: int) -> bool:
+        """Whether a refused credential may be another one at the next try: a token fetched anew, or the next key."""
+        if self._tokens is not None:
+            if error.status != 401 or before > 0:
+                return False
+            self._tokens.invalidate(refused, error.message)
+            return True
+        source = self._keys.get(self._settings.name, lambda: None)
+        return source is not None and source.refused(refused, error)
+
+    def _accepted(self, key: str) -> None:
+        source = self._keys.get(self._settings.name, lambda: None)
+        if source is not None:
+            source.accepted(key)
 
 
 def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str, ...]:
@@ -280,10 +325,17 @@ def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str
 
 def configured_key(settings: ProviderConfig, environ: Mapping[str, str]) -> str | None:
     """The configuration's `api_key`; a variable in it that is not set only means: no key here, look further."""
-    if settings.api_key is None:
-        return None
+    return None if settings.api_key is None else _expanded(settings.api_key, environ)
+
+
+def configured_keys(settings: ProviderConfig, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of the configuration's `api_keys` that are there."""
+    return tuple(filter(None, (_expanded(text, environ) for text in settings.api_keys)))
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> str | None:
     try:
-        return expand(settings.api_key, environ, f"provider.{settings.name}.api_key")
+        return expand(text, environ, "")
     except ConfigError:
         return None
 

@@ -20,10 +20,11 @@ from fennec_cli.output.sink import ReaderGone
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
     "models": ("fennec_cli.commands.models:models", "List and check models; pull and remove local ones."),
+    "keys": ("fennec_cli.commands.keys:keys", "Store, list, test and rotate keys."),
     "metrics": ("fennec_cli.commands.metrics:metrics", "Show counters of requests, errors, tokens and cost."),
     "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
-HOUSEKEEPING = frozenset({"metrics", "config"})
+HOUSEKEEPING = frozenset({"keys", "metrics", "config"})
 
 
 class LazyGroup(click.Group):
@@ -116,10 +117,15 @@ def run(arguments: list[str]) -> int:
         return EXIT_STATUS["usage"]
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "fennec"
-        raise UsageError(error.format_message().rstrip("."), hint=f"see `{command} --help`") from error
+        raise UsageError(_without_values(error.format_message()), hint=f"see `{command} --help`") from error
     except click.exceptions.Exit as error:
         return error.exit_code
     return status if isinstance(status, int) else 0
+
+
+def _without_values(message: str) -> str:
+    """An argument too many may be a prompt, or even a key: it is not repeated."""
+    return message.partition(" (")[0] if "unexpected extra argument" in message else message.rstrip(".")
 
 
 def _reserve_closed_descriptors() -> None:

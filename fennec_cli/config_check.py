@@ -12,7 +12,7 @@ from fennec_cli.config.starter import STARTER
 from fennec_cli.config.values import missing_variable
 from fennec_cli.config_report import as_json
 from fennec_cli.errors import ConfigError, FennecError, OutputError
-from fennec_cli.keys import find_key
+from fennec_cli.keys import Sources, place_of
 from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS, provider_module
 
@@ -173,4 +173,7 @@ class _Check:
             yield f"{self._config.origins[where]}: {where}: {missing}: no key from here"
         elif settings.api_key:
             with self._collected(where):
-                find_key(settings.name, (), environ={}, configured=expand(settings.api_key, self._environ, where))
+                configured = expand(settings.api_key, self._environ, where)
+                place = place_of(Sources(settings.name, environ={}, configured=configured))
+                if place is not None and not configured.startswith(("keyring:", "store:")):
+                    place.active()

@@ -97,6 +97,8 @@ class _Report:
         for field, value in (_provider_defaults(settings) | _said(settings)).items():
             yield self._row(f"{where}.{field}", value, f"{where}.{field}", f"network.{field}")
         yield self._key(settings)
+        if settings.api_keys:
+            yield self.row(("provider", name, "api_keys"), tuple(map(masked_key, settings.api_keys)))
         yield self._base_url(settings)
         yield from self._headers(settings)
         for model, price in settings.prices.items():
@@ -154,7 +156,7 @@ class _Report:
 
 def _said(settings: ProviderConfig) -> dict[str, Any]:
     """The plain fields that have a value."""
-    special = {"name", "api_key", "base_url", "extra", "headers", "prices", "retry", "breaker"}
+    special = {"name", "api_key", "api_keys", "base_url", "extra", "headers", "prices", "retry", "breaker"}
     plain = {key: value for key, value in settings._asdict().items() if key not in special and value is not None}
     return {**plain, **settings.extra}
 

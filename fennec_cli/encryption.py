@@ -8,6 +8,16 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
+def from_passphrase(passphrase: bytes, salt: bytes, *, memory_kib: int, passes: int, lanes: int) -> bytes:
+    """Return the key that a passphrase stands for: Argon2id (RFC 9106). `ValueError` for impossible parameters."""
+    try:
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+    except ImportError as error:
+        raise _not_installed() from error
+    stretch = Argon2id(salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory_kib)
+    return stretch.derive(passphrase)
+
+
 class AESGCMCipher:
     """Encrypts with a fresh nonce each time; `key` has 32 bytes. Raises `ConfigError` without the extra.
 
@@ -20,9 +30,7 @@ class AESGCMCipher:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError as error:
-            raise ConfigError(
-                "encryption needs the extra `encrypt`", hint="pip install 'fennec-cli[encrypt]'"
-            ) from error
+            raise _not_installed() from error
         self._aes = AESGCM(key)
 
     def encrypt(self, data: bytes, name: bytes) -> bytes:
@@ -37,3 +45,7 @@ class AESGCMCipher:
             return self._aes.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], name)
         except InvalidTag:
             raise ValueError("not encrypted by us") from None
+
+
+def _not_installed() -> ConfigError:
+    return ConfigError("encryption needs the extra `encrypt`", hint="pip install 'fennec-cli[encrypt]'")

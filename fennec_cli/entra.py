@@ -6,29 +6,24 @@ A token lives in memory only. Whoever sends requests asks for `token()` every ti
 
 import math
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from threading import Event, Lock, Timer
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.keys import Secret
+from fennec_cli.keys.command import COMMAND_TIMEOUT_S, forget_keys, moment, printed_secret, run
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-COMMAND_TIMEOUT_S = 10.0
-MAX_OUTPUT = 64 * 1024  # bytes
 REFRESH_AHEAD_S = 60.0
 _UNKNOWN_LIFETIME_S = 300.0  # a bare token does not say when it ends; Azure's own clients hand out none nearer to it
 _UNKNOWN_RESOURCE = "AADSTS500011"  # the cloud does not know the scope
 _MESSAGE_LIMIT = 300
-_OTHER_KEYS = ("OPENROUTER_KEY", "AZURE_OPENAI_KEY", "AZURE_OPENAI_AD_TOKEN")
 
 
 class AccessToken(NamedTuple):
@@ -113,73 +108,21 @@ def run_token_command(
     command: Sequence[str], environ: Mapping[str, str], *, timeout_s: float = COMMAND_TIMEOUT_S
 ) -> AccessToken:
     """Run `command` without a shell and read its token. Raises `AuthenticationError`, never with its output in it."""
-    name = os.path.basename(command[0])
-    try:
-        return read_token(_output(command, environ, timeout_s), now=time.time())
-    except OSError as error:
-        raise AuthenticationError(f"token_command {name} cannot be run ({error.strerror})") from None
-    except subprocess.TimeoutExpired:
-        raise AuthenticationError(f"token_command {name} took longer than {timeout_s:g} s") from None
-    except subprocess.CalledProcessError as error:
-        hint = "run it by hand to see why"
-        raise AuthenticationError(f"token_command {name} failed (status {error.returncode})", hint=hint) from None
-    except ValueError as error:
-        raise AuthenticationError(f"token_command {name} {error}", hint="it prints a bare token, or JSON") from None
-
-
-def _output(command: Sequence[str], environ: Mapping[str, str], timeout_s: float) -> bytes:
-    """Return what `command` prints. It is a process group of its own, which is gone when this returns."""
-    kept = {name: value for name, value in environ.items() if not _is_key(name)}
-    process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # it may say more than anybody should keep
-        env=kept,
-        start_new_session=True,
+    return run(
+        "token_command",
+        command,
+        environ,
+        lambda output: read_token(output, now=time.time()),
+        "it prints a bare token, or JSON",
+        timeout_s=timeout_s,
     )
-    assert process.stdout is not None
-    too_late = Event()
-
-    def stop() -> None:
-        too_late.set()
-        _kill_group(process.pid)
-
-    timer = Timer(timeout_s, stop)
-    timer.start()
-    try:
-        output = process.stdout.read(MAX_OUTPUT + 1)
-        if len(output) > MAX_OUTPUT:
-            raise ValueError(f"printed more than {MAX_OUTPUT // 1024} KiB")
-        status = process.wait()
-    finally:
-        timer.cancel()
-        _kill_group(process.pid)
-        process.stdout.close()
-        process.wait()
-    if too_late.is_set():
-        raise subprocess.TimeoutExpired(list(command), timeout_s)
-    if status != 0:
-        raise subprocess.CalledProcessError(status, list(command))
-    return output
-
-
-def _kill_group(leader: int) -> None:
-    try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # all of it has ended
-
-
-def _is_key(name: str) -> bool:
-    return name.endswith("_API_KEY") or name in _OTHER_KEYS
 
 
 def read_token(output: bytes, *, now: float) -> AccessToken:
     """Read a bare token, or JSON as `az` and the token endpoints print it. `ValueError` says what is wrong with it."""
     text = output.strip()
     if not text.startswith(b"{"):
-        return AccessToken(_token(text.decode("ascii", "replace").removeprefix("Bearer ")))
+        return AccessToken(printed_secret(text.decode("ascii", "replace").removeprefix("Bearer "), "token"))
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -187,39 +130,25 @@ def read_token(output: bytes, *, now: float) -> AccessToken:
     token = document.get("accessToken") or document.get("access_token")
     if not isinstance(token, str):
         raise ValueError("printed JSON without accessToken")
-    return AccessToken(_token(token), _expiry(document, now))
-
-
-def _token(text: str) -> Secret:
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("printed no token" if not text else "printed something that is no token")
-    return Secret(text)
+    return AccessToken(printed_secret(token, "token"), _expiry(document, now))
 
 
 def _expiry(document: dict[str, Any], now: float) -> float | None:
     """`expires_on` is Unix seconds, `expires_in` counts from now, `expiresOn` is a date; numbers may be strings."""
     try:
         if document.get("expires_on"):
-            moment = _moment(document["expires_on"])
+            end = moment(document["expires_on"])
         elif document.get("expires_in"):
-            moment = now + float(document["expires_in"])
+            end = now + float(document["expires_in"])
         elif document.get("expiresOn"):
-            moment = _moment(document["expiresOn"])
+            end = moment(document["expiresOn"])
         else:
             return None
     except (ValueError, TypeError, OverflowError):
-        moment = math.nan
-    if not math.isfinite(moment):
+        end = math.nan
+    if not math.isfinite(end):
         raise ValueError("printed an expiry that is no time")
-    return moment
-
-
-def _moment(value: Any) -> float:
-    """Unix seconds, or a date; one without a zone is local time, as `az` prints it."""
-    try:
-        return float(value)
-    except ValueError:
-        return datetime.fromisoformat(value).timestamp()
+    return end
 
 
 def identity(authority: str, environ: Mapping[str, str]) -> Fetch:
@@ -238,6 +167,7 @@ def identity(authority: str, environ: Mapping[str, str]) -> Fetch:
         try:
             if not credentials:
                 _silence()
+                forget_keys()  # the chain asks command-line programs
                 own = {} if environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
                 credentials.append(DefaultAzureCredential(**own))
             token = credentials[0].get_token(scope)

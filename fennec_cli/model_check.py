@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from fennec_cli.circuit import CircuitState, reset, state_of
 from fennec_cli.config import Config
+from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError, FennecError, RequestError
 from fennec_cli.listing import asked_names, for_programs, one_server
 from fennec_cli.output.notes import Notes
@@ -96,9 +97,7 @@ def check(registry: ProviderRegistry, name: str) -> Check:
             return _check_local(registry, name)
         server = one_server(registry, name)
         url = server.endpoint.base_url
-        if kind == "openrouter":
-            _try_key(server)
-        models = registry.list_models(name)
+        models = try_key(registry, name)
     except FennecError as error:
         return Check(name, url, failure=error)
     assert server.link is not None  # it has answered
@@ -123,7 +122,14 @@ def close_circuits(state: StateStore, provider: str) -> int:
     return len(names)
 
 
-def _try_key(server: HTTPProvider) -> None:
+def try_key(registry: ProviderRegistry, name: str) -> list[ModelInfo]:
+    """Ask a provider something that costs nothing and needs the key: its list of models. Raises what it answers."""
+    if registry.type_of(name) == "openrouter":
+        _ask_for_limits(one_server(registry, name))
+    return registry.list_models(name)
+
+
+def _ask_for_limits(server: HTTPProvider) -> None:
     """Ask OpenRouter for the key's limits, as its list of models is public. A gateway may not know that question."""
     from fennec_cli.providers.openrouter import build_key_request
 

@@ -12,6 +12,8 @@ from fennec_cli.config import Config, ProviderConfig, server_url
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError
 from fennec_cli.keys import has_key
+from fennec_cli.keys.places import Place, place_of
+from fennec_cli.keys.source import KeySources, Record, no_record
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.store import StateStore, shared_state
@@ -47,11 +49,14 @@ class ProviderRegistry:
         environ: Mapping[str, str] = os.environ,
         say: Callable[[int, str], None] = lambda _level, _text: None,
         state: StateStore | None = None,
+        record: Record = no_record,
     ) -> None:
         self.state = state or shared_state(environ, partial(say, 1), server_url(config.cache.backend, environ))
         self._config = config
         self._overrides = overrides
-        self._environ = environ
+        self._environ = dict(environ)  # a copy: the process' own loses its keys before children of others inherit it
+        self._keys = KeySources()
+        self._record = record
         self._say = say
         self._providers: dict[str, _Provider] = {}
         self._engines: list[Engine] = []
@@ -107,6 +112,10 @@ class ProviderRegistry:
         known = dict.fromkeys((*PROVIDERS, *self._config.providers))
         return [name for name in known if self.is_usable(name)]
 
+    def key_place(self, name: str) -> Place | None:
+        """Where the key of a provider comes from, or None. Reads no key."""
+        return place_of(self._assembly(self._settings(name), None).sources(), self.state)
+
     def price(self, name: str, model: str) -> Price | None:
         """Return the price of a model: the configured one, else the catalogue's, else None."""
         settings = self._settings(name)
@@ -160,7 +169,14 @@ class ProviderRegistry:
         module = provider_module(settings.type)
         configured = self._config.providers.get(name)
         return has_key(name, own_variables(module, settings), self._environ) or bool(
-            configured and (configured.api_key or configured.base_url or configured.extra.get("token_command"))
+            configured
+            and (
+                configured.api_key
+                or configured.api_keys
+                or configured.key_command
+                or configured.base_url
+                or configured.extra.get("token_command")
+            )
         )
 
     def _first_usable(self) -> tuple[str, str]:
@@ -200,7 +216,16 @@ class ProviderRegistry:
         return ollama.newest(provider.provider().send(ollama.build_models_request(provider.endpoint())))
 
     def _assembly(self, settings: ProviderConfig, model: str | None) -> Assembly:
-        return Assembly(settings, model, overrides=self._overrides, environ=self._environ, say=self._say)
+        return Assembly(
+            settings,
+            model,
+            overrides=self._overrides,
+            environ=self._environ,
+            say=self._say,
+            keys=self._keys,
+            state=self.state,
+            record=self._record,
+        )
 
     def _build(self, name: str, model: str | None) -> "_Provider":
         settings = self._settings(name)

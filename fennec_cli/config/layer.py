@@ -35,7 +35,9 @@ def read_layer(source: Source, report: Report) -> Layer:
 def open_secrets(source: Source, layer: Layer) -> list[str]:
     """Warn of a file that others can read and that holds a key or password itself, not only the place of one."""
     elsewhere = ("file:", "keyring:", "store:")
-    keys = [leaf.value for path, leaf in layer.items() if path[-1] == "api_key" and path[-3:-2] == ("provider",)]
+    mine = [(path[-1], leaf.value) for path, leaf in layer.items() if path[-3:-2] == ("provider",)]
+    keys = [value for name, value in mine if name == "api_key"]
+    keys += [value for name, values in mine if name == "api_keys" for value in values]
     if source.mode & 0o044 and any(key and "${" not in key and not key.startswith(elsewhere) for key in keys):
         return [f"{source.file} holds an API key and others can read it; chmod 600 it"]
     servers = [leaf.value for path, leaf in layer.items() if path[-2:] == ("cache", "backend")]

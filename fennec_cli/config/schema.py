@@ -125,6 +125,9 @@ PROVIDER = Table(
         "type": Key(name),  # packages add types (`providers.ENTRY_POINTS`): a wrong one shows when it is used
         "api": Key(choice("auto", "responses", "chat")),
         "api_key": Key(text),
+        "api_keys": Key(texts),
+        "key_command": Key(command),
+        "max_age": Key(duration),
         "base_url": Key(text),
         "headers": Table(each=Key(header_value), names=header_name),
         "model": _project(name),

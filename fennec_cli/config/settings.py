@@ -28,6 +28,9 @@ class ProviderConfig(NamedTuple):
     type: str
     api: Literal["auto", "responses", "chat"] = "auto"
     api_key: str | None = None
+    api_keys: tuple[str, ...] = ()
+    key_command: tuple[str, ...] = ()
+    max_age: float | None = None  # seconds
     base_url: str | None = None
     headers: Mapping[str, str] = EMPTY
     model: str | None = None

@@ -21,7 +21,7 @@ STARTER = """\
 #usage = true
 
 # A provider. Without api_key its own variable is used (OPENAI_API_KEY). Better than a key in this file:
-# "${VARIABLE}" or "file:PATH".
+# "${VARIABLE}", "file:PATH", or what `fennec keys set openai` stores.
 [provider.openai]
 #api_key = "${OPENAI_API_KEY}"
 #temperature = 0.7

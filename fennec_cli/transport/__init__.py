@@ -6,7 +6,7 @@ reason a broken connection costs at most the usage numbers.
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk, ObservedLimits
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
-Renew = Callable[[str, AuthenticationError], bool]  # refused key, why -> whether the source has another one now
+Renew = Callable[[str, AuthenticationError, int], bool]  # refused key, why, how many before -> is there another now?
 _LIMIT_HEADERS = tuple(
     f"{name}{kind}" for kind in ("requests", "tokens") for name in ("x-ratelimit-remaining-", "x-ratelimit-limit-")
 ) + ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining")
@@ -71,7 +71,8 @@ class HTTPProvider:
         connect: "Callable[[], HTTPClient]",
         *,
         key: KeySource = lambda: None,
-        renew: Renew = lambda _refused, _error: False,
+        renew: Renew = lambda _refused, _error, _before: False,
+        accepted: Callable[[str], None] = lambda _key: None,
         limits: Limits = Limits(),
         fetch: Callable[[str, float | None], bytes] = fetch_document,
         trace: Callable[[str], None] = lambda _line: None,
@@ -81,6 +82,7 @@ class HTTPProvider:
         self._connect = connect
         self._key = key
         self._renew = renew
+        self._accepted = accepted
         self._limits = limits
         self._fetch = fetch
         self._trace = trace
@@ -215,14 +217,19 @@ class HTTPProvider:
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
         if self._client is None:
             self._client = self._connect()
-        return _Checked(self._client, call, self._secret_headers, patience, self._module, self._trace, self._renewed)
+        credential = _Credential(self._secret_headers, self._renewed, self._worked)
+        return _Checked(self._client, call, credential, patience, self._module, self._trace)
 
     def _secret_headers(self) -> Headers:
         self._sent_key = self._key()
         return self._module.authorization(self._sent_key) if self._sent_key else {}
 
-    def _renewed(self, error: AuthenticationError) -> bool:
-        return self._sent_key is not None and self._renew(self._sent_key, error)
+    def _renewed(self, error: AuthenticationError, before: int) -> bool:
+        return self._sent_key is not None and self._renew(self._sent_key, error, before)
+
+    def _worked(self) -> None:
+        if self._sent_key is not None:
+            self._accepted(self._sent_key)
 
     def _opening(self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange") -> CompletionChunk:
         return CompletionChunk(
@@ -245,32 +252,41 @@ def _limits(headers: Headers) -> ObservedLimits | None:
     return observed_limits(headers, now=time.time())
 
 
+class _Credential(NamedTuple):
+    """What an exchange does with the key: send it, ask for another one when it is refused, and say that it worked."""
+
+    headers: Callable[[], Headers]
+    renewed: Callable[[AuthenticationError, int], bool]
+    worked: Callable[[], None]
+
+
 class _Checked:
     """An exchange whose status is 200; any other is raised as the error that the provider's table says.
 
-    A refused credential is replaced once, if its source has another one now.
+    A refused credential is replaced as long as its source has another one.
     """
 
     def __init__(
         self,
         client: "HTTPClient",
         call: HTTPCall,
-        secret_headers: Callable[[], Headers],
+        credential: _Credential,
         patience: Patience,
         module: ProviderModule,
         trace: Callable[[str], None],
-        renewed: Callable[[AuthenticationError], bool],
     ) -> None:
-        self._client, self._call, self._secret_headers = client, call, secret_headers
-        self._patience, self._module, self._trace, self._renewed = patience, module, trace, renewed
+        self._client, self._call, self._credential = client, call, credential
+        self._patience, self._module, self._trace = patience, module, trace
 
     def __enter__(self) -> "Exchange":
-        try:
-            return self._begin()
-        except AuthenticationError as error:
-            if not self._renewed(error):
-                raise
-        return self._begin()
+        refused = 0
+        while True:
+            try:
+                return self._begin()
+            except AuthenticationError as error:
+                if not self._credential.renewed(error, refused):
+                    raise
+                refused += 1
 
     def __exit__(self, *details: object) -> bool | None:
         return self._manager.__exit__(*details)  # type: ignore[arg-type]
@@ -279,10 +295,11 @@ class _Checked:
         from fennec_cli.transport.client import MAX_ERROR_BODY
 
         self._trace(f"> {self._call.method} {self._call.url} ({len(self._call.body)} bytes)")
-        self._manager = self._client.exchange(self._call, self._secret_headers(), self._patience)
+        self._manager = self._client.exchange(self._call, self._credential.headers(), self._patience)
         exchange = self._manager.__enter__()
         self._trace(f"< {exchange.status} {exchange.headers.get('content-type', '')}")
         if exchange.status == 200:
+            self._credential.worked()
             return exchange
         try:
             body = exchange.read(MAX_ERROR_BODY)

@@ -36,9 +36,13 @@ KEYS: dict[str, str] = {
     "provider.NAME.type": "The kind of service: openai, anthropic, openrouter, ollama, azure, local, "
     "or one that an installed package adds.",
     "provider.NAME.api": "Which interface of the provider is used.",
-    "provider.NAME.api_key": "The key, or where it is: `${VAR}` or `file:PATH`.",
-    "provider.NAME.key_command": "A command that prints the key.",
-    "provider.NAME.api_keys": "Several keys, used in turn.",
+    "provider.NAME.api_key": "The key, or where it is: `${VAR}`, `file:PATH`, `store:NAME` "
+    "(what fennec-keys(1) has stored; without a name that of the provider) or `keyring:SERVICE/USER` "
+    "(what another program has put into the keyring).",
+    "provider.NAME.key_command": "A command that prints the key, as a list of program and arguments: "
+    "the bare key, or JSON with `version` 1, `api_key` and perhaps `expiration`. "
+    "It has ten seconds, no shell, and no keys in its environment.",
+    "provider.NAME.api_keys": "Several keys: one that is refused (401) gives way to the next, for all processes.",
     "provider.NAME.base_url": "Address of the service. "
     "Plain http is refused unless it is this machine or `allow_insecure_http` is set.",
     "provider.NAME.headers.HEADER": "The header's value.",
@@ -55,7 +59,7 @@ KEYS: dict[str, str] = {
     "provider.NAME.burst": "How many requests may go at once after a pause (a tenth of `rpm`).",
     "provider.NAME.max_parallel": "How many requests of all processes may be under way at once (16).",
     "provider.NAME.max_wait": "Longest wait for a rate limit (60 s).",
-    "provider.NAME.max_age": "Age at which a key counts as old.",
+    "provider.NAME.max_age": "Age at which a stored key counts as old (90 days).",
     "provider.NAME.private": "The provider may see private data.",
     "provider.NAME.endpoint": "Address of the Azure resource.",
     "provider.NAME.resource": "Name of the Azure resource, in place of its address.",

@@ -85,6 +85,7 @@ VARIABLES: dict[str, str] = {
     "SSL_CERT_FILE": "File of certificates to trust instead of the system's.",
     "SSL_CERT_DIR": "Directory of certificates to trust instead of the system's.",
     "CREDENTIALS_DIRECTORY": "Directory of key files that systemd hands to a service.",
+    "FENNEC_PASSPHRASE_FILE": "The file with the passphrase of the encrypted file of keys.",
     "NO_COLOR": "If set and not empty, no colour.",
     "TERM": "If `dumb`, no colour.",
 }
@@ -101,6 +102,7 @@ FILES: tuple[tuple[str, str, str], ...] = (
         "Lists of models as the providers gave them, a file `NAME.json` each.",
     ),
     ("$XDG_CACHE_HOME/fennec", "diskcache", "Cached answers."),
+    ("$XDG_DATA_HOME/fennec/keys", "unlock.key", "Stored keys: the index, the encrypted file and its key file."),
     ("$XDG_STATE_HOME/fennec", "XDG_STATE_HOME", "State shared by all processes."),
 )
 
@@ -187,6 +189,23 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+DESCRIPTIONS["fennec keys"] = (
+    "A key is looked for in this order: --api-key-file, `FENNEC_PROVIDER_API_KEY`, `api_key` or `api_keys` of the "
+    "configuration, the provider's own variable, the file `PROVIDER_api_key` in `CREDENTIALS_DIRECTORY` (systemd), "
+    "`key_command`, and what `set` has stored. The first place that has one is taken.",
+    "What is stored is in the system's keyring (Secret Service, KWallet, macOS, Windows; no other backend is used), or in "
+    "the encrypted file `$XDG_DATA_HOME/fennec/keys/keys.enc` (extra `encrypt`). A keyring that asks for a password is "
+    "given up after three seconds where there is no terminal. The file is AES-256-GCM; its data key is unlocked by the key "
+    "file `unlock.key` beside it, by a passphrase (Argon2id) in the file that `FENNEC_PASSPHRASE_FILE` names or in the "
+    "credential `fennec_passphrase`, or by the keyring. Whoever loses that has lost the file.",
+    "A name has up to three keys. The `active` one is sent. When a provider refuses it (401), the stored keys are read "
+    "again, as another process may have changed them; else the `next` one is tried, and once it has worked it is the active "
+    "one for all processes and the old one is `retired`. Neither 403 nor 429 nor a server's fault changes a key. "
+    "`rotate` does the same by hand or from cron, after the new key was tried.",
+    "`list` gives the fields `name`, `place`, `slot`, `used`, `age_days` and `old` (beyond `max_age`), "
+    "`test` gives `name`, `place`, `slot`, `ok`, `class` and `message`. Keys themselves are never shown.",
+)
+
 # Further sentences for an option, after its one line of help.
 OPTION_NOTES: dict[str, dict[str, str]] = {
     "fennec complete": {
@@ -249,7 +268,7 @@ CONFIG_VALUES = (
     "`${VAR}` in `api_key`, `base_url` and `headers` stands for an environment variable; `$${` is a plain `${`. "
     "It is looked up only for the provider in use. "
     "An unset one is an error, but in `api_key` it only means that there is no key here.",
-    "An `api_key` may also be `file:PATH`, the name of a file that holds it. "
+    "An `api_key` may also be a place: `file:PATH`, `store:NAME` (see fennec-keys(1)) or `keyring:SERVICE/USER`. "
     "A file that others can read and that holds a key itself is reported.",
     'Durations are texts such as "500ms", "30s", "2m", "1h30m", or numbers of seconds.',
 )

@@ -159,7 +159,7 @@ def test_the_generic_key_variable_is_refused(fennec: Fennec, serve: Serve) -> No
     [
         (["--nonsense"], "--nonsense"),
         (["--api-key", "x"], "--api-key"),
-        (["one", "two"], "two"),
+        (["one", "two"], "unexpected extra argument"),
         (["--temperature", "warm"], "warm"),
         (["--max-tokens", "0"], "0"),
         (["--deadline", "soon"], "soon"),

@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 from fennec_cli.errors import AuthenticationError, ConfigError
-from fennec_cli.keys import Secret, find_key, has_key
+from fennec_cli.keys import Secret, Sources, has_key, place_of
+from fennec_cli.keys.places import no_key
 
 OPENAI = ("OPENAI_API_KEY",)
 
 
 def find(**places: object) -> str:
     environ = places.pop("environ", {})
-    return find_key("openai", OPENAI, environ=environ, **places).reveal()  # type: ignore[arg-type]
+    sources = Sources("openai", OPENAI, environ, **places)  # type: ignore[arg-type]
+    place = place_of(sources)
+    if place is None:
+        raise no_key(sources)
+    return place.active().secret.reveal()
 
 
 def test_places_are_asked_in_order(tmp_path: Path) -> None:
@@ -25,6 +30,19 @@ def test_places_are_asked_in_order(tmp_path: Path) -> None:
     assert find(environ={"OPENAI_API_KEY": "provider"}, configured="configured") == "configured"
     assert find(environ={"OPENAI_API_KEY": "provider"}, configured=f"file:{file}") == "from-file"
     assert find(environ={"OPENAI_API_KEY": "provider"}) == "provider"
+    assert find(environ={"OPENAI_API_KEY": "provider"}, several=("first", "second")) == "first"
+    credentials = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    (tmp_path / "openai_api_key").write_text("from-systemd")
+    assert find(environ={"OPENAI_API_KEY": "provider", **credentials}) == "provider"
+    assert find(environ=credentials, command=("echo", "from-command")) == "from-systemd"
+    assert find(environ={}, command=("echo", "from-command")) == "from-command"
+
+
+def test_a_credential_of_systemd_makes_a_provider_usable(tmp_path: Path) -> None:
+    (tmp_path / "my_llm_api_key").write_text("k")
+    assert has_key("my-llm", (), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert not has_key("other", (), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert not has_key("my-llm", (), {"CREDENTIALS_DIRECTORY": "relative"})
 
 
 def test_no_key_anywhere_says_where_to_put_one() -> None:

@@ -1,0 +1,64 @@
+"""A key lives in a `Secret`, which does not show itself."""
+
+import hmac
+
+from fennec_cli.errors import AuthenticationError
+from fennec_cli.redactor import MASK, hide
+
+# Everything else in a header may be a key.
+_HARMLESS_HEADERS = {
+    "anthropic-beta",
+    "anthropic-version",
+    "http-referer",
+    "openai-organization",
+    "openai-project",
+    "referer",
+    "user-agent",
+    "x-title",
+}
+
+
+class Secret:
+    """A text that shows itself only through `reveal()`, and that nothing we say repeats from now on."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        hide(text)
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+def checked(text: str, place: str) -> Secret:
+    """Return the key in `text`. Raises `AuthenticationError`, which names the place only."""
+    key = text.strip()
+    if not key:
+        raise AuthenticationError(f"the key in {place} is empty")
+    bare = key.removeprefix("Bearer ")
+    if not bare.isascii() or not bare.isprintable() or " " in bare:
+        raise AuthenticationError(f"the key in {place} has characters that no key has", hint="store it again")
+    return Secret(key)
+
+
+def masked_header(name: str, value: str) -> str:
+    """A header's value for people: any header that is not known to be harmless may carry a secret."""
+    return value if name.lower() in _HARMLESS_HEADERS else MASK

@@ -1,0 +1,125 @@
+"""A real Secret Service: gnome-keyring on a session bus of its own, in a process of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fennec_cli.errors import AuthenticationError
+from fennec_cli.keys.keyring_vault import BACKENDS, KeyringVault, in_time, is_present
+from tests.e2e.runner import ROOT, command
+
+CANARY = "sk-canary-0123456789abcdef"
+NEEDED = ("dbus-run-session", "gnome-keyring-daemon")
+MISSING = [name for name in NEEDED if shutil.which(name) is None]
+needs_bus = pytest.mark.skipif(bool(MISSING), reason=f"NOT tested without {', '.join(MISSING)}")
+UNLOCKED = "printf '\\n' | gnome-keyring-daemon --unlock --components=secrets --daemonize > /dev/null 2>&1; "
+LOCKED = "gnome-keyring-daemon --start --components=secrets > /dev/null 2>&1; "
+
+
+def in_session(script: str, home: Path, *, keyring: str = UNLOCKED) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script with `fennec` in a session that has a keyring."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "LANG": "C.UTF-8"}
+    fennec = " ".join(command())
+    # The daemon has to end with the session: it does when the bus goes.
+    return subprocess.run(
+        ["dbus-run-session", "--", "bash", "-c", f'fennec() {{ {fennec} "$@"; }}\n{keyring}{script}'],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@needs_bus
+def test_keys_real_secret_service(tmp_path: Path) -> None:
+    """Stored, found again by another process, shown nowhere, promoted, removed."""
+    done = in_session(
+        f"""
+        echo {CANARY}-1 | fennec keys set openai && echo {CANARY}-2 | fennec keys set openai --next
+        fennec keys list --ndjson
+        cat > show.py <<END
+import os
+from fennec_cli.keys.stored import Stored, promote
+place = Stored('openai', os.environ)
+first = place.active()
+print(place.name, first.secret.reveal() == '{CANARY}-1')
+print(promote('openai', first.generation, os.environ), place.active().secret.reveal() == '{CANARY}-2')
+END
+        {sys.executable} show.py
+        grep -rl 'sk-canary' .local/share/fennec
+        fennec keys rm openai; fennec keys list --ndjson; echo rm=$?
+        """,
+        tmp_path,
+    )
+    lines = done.stdout.splitlines()
+    assert "the keyring (SecretService)" in done.stderr, done.stderr
+    assert '"place":"the keyring"' in lines[0], done.stdout
+    assert lines[2:] == ["the keyring True", "True True", "rm=0"], done.stdout + done.stderr
+    assert CANARY not in done.stderr
+    assert not (tmp_path / ".local/share/fennec/keys/keys.enc").exists()
+
+
+@needs_bus
+def test_a_password_of_another_program_is_found_by_its_names(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        '[provider.openai]\napi_key = "keyring:work/me"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    )
+    done = in_session(
+        f"{sys.executable} -c \"import keyring; keyring.set_password('work', 'me', '{CANARY}')\"\n"
+        "fennec complete -n -c c.toml hi",
+        tmp_path,
+    )
+    assert '"authorization": "***"' in done.stdout or "***" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+    missing = in_session("fennec complete -n -c c.toml hi", tmp_path / "..")
+    assert missing.returncode != 0
+
+
+@needs_bus
+def test_a_locked_keyring_costs_three_seconds_and_no_question(tmp_path: Path) -> None:
+    index = tmp_path / ".local/share/fennec/keys/index.json"
+    in_session(f"echo {CANARY} | fennec keys set openai", tmp_path)
+    assert index.exists()
+    start = time.monotonic()
+    done = in_session("fennec complete -n hi", tmp_path, keyring=LOCKED)
+    assert done.returncode == 4, done.stderr
+    assert "keyring" in done.stderr
+    assert time.monotonic() - start < 8.0
+
+
+def test_only_real_keyrings_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(not name.endswith((".fail.Keyring", ".null.Keyring", ".chainer.ChainerBackend")) for name in BACKENDS)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    environ = {"HOME": "/", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere/bus"}
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", environ["DBUS_SESSION_BUS_ADDRESS"])
+    for wanted in ("", "keyring.backends.null.Keyring"):
+        with pytest.raises(AuthenticationError, match="keyring"):
+            KeyringVault(environ, wanted).get("openai", "a")
+
+
+def test_without_a_session_bus_there_is_no_keyring() -> None:
+    assert not is_present({"HOME": "/"})
+    assert is_present({"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/bus"})
+    with pytest.raises(AuthenticationError, match="no keyring in this session"):
+        KeyringVault({"HOME": "/"}).get("openai", "a")
+
+
+def test_a_question_that_nobody_answers_is_cut() -> None:
+    start = time.monotonic()
+    with pytest.raises(AuthenticationError, match="locked"):
+        in_time(lambda: time.sleep(1.5), limit_s=0.2)
+    assert time.monotonic() - start < 1.0
+
+
+def test_a_bug_below_the_keyring_stays_a_bug() -> None:
+    with pytest.raises(ZeroDivisionError):
+        in_time(lambda: 1 / 0)
+    with pytest.raises(AuthenticationError, match="cannot be used"):
+        in_time(lambda: Path("/nowhere/at/all").read_bytes())
