@@ -57,6 +57,7 @@ function __fennec_place
                 'fennec complete --file' \
                 'fennec complete -a' \
                 'fennec complete --attach' \
+                'fennec complete --attach-root' \
                 'fennec complete --encoding-errors' \
                 'fennec complete --format' \
                 'fennec complete -o' \
@@ -71,6 +72,11 @@ function __fennec_place
                 'fennec complete --retries' \
                 'fennec complete --max-wait' \
                 'fennec complete --on-interrupt' \
+                'fennec complete -j' \
+                'fennec complete --jobs' \
+                'fennec complete --dead-letter' \
+                'fennec complete --max-failures' \
+                'fennec complete --shard' \
                 'fennec complete --rpm' \
                 'fennec complete --tpm' \
                 'fennec complete --api-key-file' \
@@ -244,10 +250,11 @@ complete -c fennec -n '__fennec_at fennec complete' -s O -l option -x -d 'Send K
 complete -c fennec -n '__fennec_at fennec complete' -l tools -r -F -d 'Functions the model may call: a JSON array of definitions.'
 complete -c fennec -n '__fennec_at fennec complete' -l tool-choice -x -a 'auto none required' -d 'Whether it must call one, and which.'
 complete -c fennec -n '__fennec_at fennec complete' -l schema -r -F -d 'JSON Schema that the answer must fit (checked here too).'
-complete -c fennec -n '__fennec_at fennec complete' -l input -x -a 'text lines nul' -d 'What standard input is: one prompt, or one a line, or one up to each NUL.'
+complete -c fennec -n '__fennec_at fennec complete' -l input -x -a 'text lines nul ndjson' -d 'What standard input is: one prompt, or one a line, one up to each NUL, or a JSON object a line.'
 complete -c fennec -n '__fennec_at fennec complete' -s 0 -l nul -d 'The same as --input nul.'
 complete -c fennec -n '__fennec_at fennec complete' -s f -l file -r -F -d 'Put this file\'s text before the prompt (repeatable).'
 complete -c fennec -n '__fennec_at fennec complete' -s a -l attach -r -F -d 'Send an image or a document along (repeatable).'
+complete -c fennec -n '__fennec_at fennec complete' -l attach-root -x -a '(__fish_complete_directories)' -d 'Rows may attach the files below this directory.'
 complete -c fennec -n '__fennec_at fennec complete' -l no-stdin -d 'Leave standard input alone.'
 complete -c fennec -n '__fennec_at fennec complete' -l encoding-errors -x -a 'strict replace' -d 'What to do with bytes that are not UTF-8.'
 complete -c fennec -n '__fennec_at fennec complete' -l format -x -a 'text ndjson json' -d 'Text, one event a line, or one object a prompt.'
@@ -272,6 +279,13 @@ complete -c fennec -n '__fennec_at fennec complete' -l on-interrupt -x -a 'fail 
 complete -c fennec -n '__fennec_at fennec complete' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'
+complete -c fennec -n '__fennec_at fennec complete' -s j -l jobs -x -d 'How many rows are answered at once (1).'
+complete -c fennec -n '__fennec_at fennec complete' -l ordered -d 'Write answers in the order of their rows, not as they come.'
+complete -c fennec -n '__fennec_at fennec complete' -l allow-row-model -d 'A row may name a model of another provider.'
+complete -c fennec -n '__fennec_at fennec complete' -l dead-letter -r -F -d 'Write the rows that failed here, each with its error, as rows that can be sent again.'
+complete -c fennec -n '__fennec_at fennec complete' -l fail-fast -d 'Begin no more rows once one has failed.'
+complete -c fennec -n '__fennec_at fennec complete' -l max-failures -x -d 'Begin no more rows once more than N, or more than this part of at least 100, have failed.'
+complete -c fennec -n '__fennec_at fennec complete' -l shard -x -d 'Only part I, from 1, of N parts of the rows, by a hash of their ids.'
 complete -c fennec -n '__fennec_at fennec complete' -l rpm -x -d 'Most requests a minute, of all processes together.'
 complete -c fennec -n '__fennec_at fennec complete' -l tpm -x -d 'Most tokens a minute, of all processes together.'
 complete -c fennec -n '__fennec_at fennec complete' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'

@@ -1,7 +1,7 @@
 """Who answers the requests of a run: the one model that was named, or those that a strategy chooses."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from fennec_cli.admission import Gate
@@ -13,6 +13,9 @@ from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
     from fennec_cli.choosing import ProviderSelector, Wanted
+
+
+_OPEN = 64  # models of rows whose stages are kept
 
 
 class Answering:
@@ -34,14 +37,17 @@ class Answering:
         self._single = single
         self._say = say
         self._selector = self._selecting(wanted)
+        self._falls_back = wanted is not None and wanted.strategy == "fallback"
 
     def stage(self) -> Stage:
         """Return the stage that gets the answer."""
+        opened = lru_cache(_OPEN)(self._attempts)
         if self._selector is None:
-            return self._attempts(self._target)
+            usual = self._attempts(self._target)
+            if self._single:
+                return usual
+            return lambda request: opened(_own(request))(request) if request.provider else usual(request)
         from fennec_cli.stages.route import Route
-
-        selector, opened = self._selector, cache(self._attempts)
 
         def left(target: Target) -> None:
             self._gate(target).count("fallbacks")
@@ -49,14 +55,24 @@ class Answering:
         def plan(request: CompletionRequest) -> list[Route]:
             return [
                 Route(f"{target.provider}/{target.model}", target.model, partial(opened, target), partial(left, target))
-                for target in selector.plan(request)
+                for target in self._plan(request)
             ]
 
         return routed(plan, self._say)
 
     def first(self, request: CompletionRequest) -> Target:
         """Return the model that `request` goes to first. Raises a `FennecError` when nobody can answer it."""
-        return self._target if self._selector is None else self._selector.plan(request)[0]
+        return self._plan(request)[0]
+
+    def _plan(self, request: CompletionRequest) -> list[Target]:
+        """Who is asked, in order; a row's own model takes the place of the run's, and nobody chooses then."""
+        own = [_own(request)] if request.provider else []
+        if self._selector is None:
+            return own or [self._target]
+        if own and not self._falls_back:
+            return own
+        others = self._selector.plan(request)
+        return [*own, *others[1:]] if own else others
 
     def _selecting(self, wanted: "Wanted | None") -> "ProviderSelector | None":
         if wanted is None or (wanted.strategy == "manual" and not wanted.fallback):
@@ -73,3 +89,7 @@ class Answering:
 
     def _gate(self, target: Target) -> Gate:
         return self._registry.gate(target.provider, target.model, single=self._single)
+
+
+def _own(request: CompletionRequest) -> Target:
+    return Target(request.provider, request.model, "named by its row")

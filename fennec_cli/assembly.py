@@ -1,9 +1,10 @@
 """One provider's settings to a working provider: where it is, which key it gets, how long it may take."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fennec_cli.admission import DEFAULT_MAX_WAIT_S, Rules
 from fennec_cli.bucket import RateLimiter
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fennec_cli.transport.client import HTTPClient
 
 Say = Callable[[int, str], None]  # verbosity, text
+_T = TypeVar("_T")
 
 
 class Overrides(NamedTuple):
@@ -88,12 +90,17 @@ class Assembly:
         """Return the embedded engine as a provider; `start` loads the model on first use."""
         engines: list[Engine] = []
 
+        def begin() -> "Engine":
+            engines.append(start())
+            return engines[0]
+
+        engine = once(begin)
+
         def connect() -> "HTTPClient":
             from fennec_cli.transport.client import HTTPClient
             from fennec_cli.transport.tls import plain_context
 
-            engines.append(start())
-            return HTTPClient(plain_context(), uds=str(engines[0].socket_path))
+            return HTTPClient(plain_context(), uds=str(engine().socket_path))
 
         return HTTPProvider(
             self._module,
@@ -187,15 +194,19 @@ class Assembly:
     def _at(self, endpoint: Endpoint) -> HTTPProvider:
         settings = self._settings
 
-        def connect() -> "HTTPClient":
-            from fennec_cli.transport.client import HTTPClient
+        def trust() -> Any:  # a context; its module has one home
             from fennec_cli.transport.tls import plain_context, tls_context
 
             if is_plain_http(endpoint.base_url):
-                return HTTPClient(plain_context())
-            return HTTPClient(
-                tls_context(ca_bundle=settings.ca_bundle, tls_min=settings.tls_min, environ=self._environ)
-            )
+                return plain_context()
+            return tls_context(ca_bundle=settings.ca_bundle, tls_min=settings.tls_min, environ=self._environ)
+
+        context = once(trust)
+
+        def connect() -> "HTTPClient":
+            from fennec_cli.transport.client import HTTPClient
+
+            return HTTPClient(context())
 
         return HTTPProvider(
             self._module,
@@ -316,6 +327,19 @@ class Assembly:
         source = self._keys.get(self._settings.name, lambda: None)
         if source is not None:
             source.accepted(key)
+
+
+def once(make: Callable[[], _T]) -> Callable[[], _T]:
+    """Return what gives the result of the first `make` to all threads; one that fails is made again."""
+    lock, made = threading.Lock(), list[_T]()
+
+    def get() -> _T:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
 
 
 def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def tools(path: str) -> tuple[Tool, ...]:
     rows = _json_file(path, "tools")
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{path} is not a JSON array of function definitions")
-    found = tuple(_tool(row, path) for row in rows)
+    found = tuple(tool_from(row, path) for row in rows)
     names = [tool.name for tool in found]
     if len(set(names)) < len(names):
         raise InputError(f"{path} defines a function twice")
@@ -89,7 +89,8 @@ def schema(path: str) -> Mapping[str, Any]:
     return document
 
 
-def _tool(row: Any, path: str) -> Tool:
+def tool_from(row: Any, path: str) -> Tool:
+    """Read one definition; `path` is where it stands. Raises `InputError`."""
     definition = row.get("function", row) if isinstance(row, dict) else None
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
         raise InputError(f"{path} has a definition without a name")

@@ -4,10 +4,13 @@ import os
 import select
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli import signals
 from fennec_cli.errors import FennecError, InputError, ProviderTimeout
+
+if TYPE_CHECKING:
+    from fennec_cli.rows import RowFields
 
 MAX_PROMPT = 64 * 1024 * 1024  # bytes; more is a mistake (a device, a loop), not a prompt
 _READ = 1024 * 1024
@@ -15,11 +18,18 @@ ONLY_ROW = "1"  # the id of the row of text input
 
 
 class Row(NamedTuple):
-    """One prompt of a run; `fault` says why it cannot be sent."""
+    """One prompt of a run; `fault` says why it cannot be sent.
+
+    `given` is what an NDJSON row says beside its prompt, `meta` the JSON text that comes back with the answer, `source`
+    the record as it came in.
+    """
 
     id: str
     prompt: str = ""
     fault: FennecError | None = None
+    given: "RowFields | None" = None
+    meta: bytes | None = None
+    source: bytes = b""
 
 
 def read_all(fd: int, deadline: float | None) -> bytes:
@@ -59,9 +69,16 @@ def decode_text(data: bytes, source: str, *, replace: bool = False) -> str:
         raise InputError(
             f"{source} is not UTF-8 at byte {error.start}", hint="convert it, or use --encoding-errors replace"
         ) from None
-    nul = data.find(b"\0")
+    return checked_text(text, source)
+
+
+def checked_text(text: str, source: str) -> str:
+    """Return `text`, unless there is a NUL in it. Raises `InputError`."""
+    nul = text.find("\0")
     if nul >= 0:
-        raise InputError(f"{source} has a NUL at byte {nul}", hint="use -0 for NUL-separated prompts")
+        raise InputError(
+            f"{source} has a NUL at byte {len(text[:nul].encode())}", hint="use -0 for NUL-separated prompts"
+        )
     return text
 
 
@@ -108,9 +125,9 @@ def rows(records: Iterator[bytes], head: list[str], *, lines: bool, replace: boo
             if not text.strip():
                 raise InputError(f"{name} is empty", hint="remove it")
         except InputError as error:
-            yield Row(row_id, fault=error)
+            yield Row(row_id, fault=error, source=record)
         else:
-            yield Row(row_id, compose([*head, text]))
+            yield Row(row_id, compose([*head, text]), source=record)
 
 
 def _pieces(fd: int, deadline: float | None) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Settings to named providers: which provider answers, where it is, which key and which limits it gets."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -58,6 +59,7 @@ class ProviderRegistry:
         self._keys = KeySources()
         self._record = record
         self._say = say
+        self._lock = threading.Lock()
         self._providers: dict[str, _Provider] = {}
         self._engines: list[Engine] = []
 
@@ -81,9 +83,10 @@ class ProviderRegistry:
     def get_provider(self, name: str, model: str | None = None) -> "_Provider":
         """Return the provider called `name`, set up for `model` (the embedded engine loads it)."""
         key = f"{name}/{model}"
-        if key not in self._providers:
-            self._providers[key] = self._build(name, model)
-        return self._providers[key]
+        with self._lock:
+            if key not in self._providers:
+                self._providers[key] = self._build(name, model)
+            return self._providers[key]
 
     def gate(self, name: str, model: str, *, single: bool = True) -> Gate:
         """Return what lets requests to a model through, shared with all processes."""

@@ -101,6 +101,7 @@ class CompletionRequest(NamedTuple):
     resume: bool = False  # let the provider keep the answer, so that a broken stream can be taken up again
     deadline: float | None = None
     attempt: int = 1  # which attempt at it this is
+    provider: str = ""  # who has to answer it, where a row of a batch names another model than the run's
 
     @classmethod
     def from_text(

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from typing import NoReturn
 
@@ -38,11 +39,39 @@ def install() -> None:
             signal.signal(number, _first)
 
 
+class Halted(BaseException):
+    """The run is over: nobody wants any more what this thread waits for."""
+
+
+class HaltableThread(threading.Thread):
+    """A thread that other ones can end, at its next wait. Signals reach the main thread only."""
+
+    _reason: BaseException | None = None
+
+    def halt(self, reason: BaseException) -> None:
+        """Let `check` raise another one of `reason`'s kind in this thread: `Interrupted`, or else `Halted`."""
+        self._reason = reason
+
+    def check(self) -> None:
+        if isinstance(self._reason, Interrupted):
+            raise Interrupted(self._reason.number)
+        if self._reason is not None:
+            raise Halted
+
+
+def check() -> None:
+    """Raise what ends this thread, if somebody wants it to end. Whoever waits asks between two pieces of the wait."""
+    thread = threading.current_thread()
+    if isinstance(thread, HaltableThread):
+        thread.check()
+
+
 def sleep(seconds: float) -> None:
     """Sleep in pieces short enough for a signal to be seen."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, TICK_S))
+        check()
 
 
 class _Postponed:

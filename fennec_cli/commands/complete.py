@@ -8,7 +8,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options, version_option
+from fennec_cli.commands.options import (
+    Command,
+    Duration,
+    Parsed,
+    Whole,
+    help_options,
+    option,
+    settings_options,
+    version_option,
+)
 from fennec_cli.errors import UsageError
 
 EXAMPLES = """\b
@@ -38,13 +47,14 @@ RATE = click.FloatRange(min=0.001)
 @option("--tools", metavar="FILE", group="Tools", help="Functions the model may call: a JSON array of definitions.")
 @option("--tool-choice", metavar="auto|none|required|NAME", group="Tools", help="Whether it must call one, and which.")
 @option("--schema", metavar="FILE", group="Tools", help="JSON Schema that the answer must fit (checked here too).")
-@option("--input", "input_format", type=click.Choice(["text", "lines", "nul"]), default="text", group="Input",
-        daily=True, help="What standard input is: one prompt, or one a line, or one up to each NUL.")
+@option("--input", "input_format", type=click.Choice(["text", "lines", "nul", "ndjson"]), default="text", group="Input",
+        daily=True, help="What standard input is: one prompt, or one a line, one up to each NUL, or a JSON object a line.")
 @option("-0", "--nul", is_flag=True, envvar=(), group="Input", help="The same as --input nul.")
 @option("-f", "--file", metavar="PATH", multiple=True, group="Input", daily=True,
         help="Put this file's text before the prompt (repeatable).")
 @option("-a", "--attach", metavar="PATH|URL|-", multiple=True, group="Input",
         help="Send an image or a document along (repeatable).")
+@option("--attach-root", metavar="DIR", group="Input", help="Rows may attach the files below this directory.")
 @option("--no-stdin", is_flag=True, group="Input", help="Leave standard input alone.")
 @option("--encoding-errors", type=click.Choice(["strict", "replace"]), default="strict", group="Input",
         help="What to do with bytes that are not UTF-8.")
@@ -78,6 +88,17 @@ RATE = click.FloatRange(min=0.001)
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")
+@option("-j", "--jobs", type=AT_LEAST_1, default=1, metavar="N", group="Batch", daily=True,
+        help="How many rows are answered at once (1).")
+@option("--ordered", is_flag=True, group="Batch", help="Write answers in the order of their rows, not as they come.")
+@option("--allow-row-model", is_flag=True, group="Batch", help="A row may name a model of another provider.")
+@option("--dead-letter", metavar="FILE", group="Batch",
+        help="Write the rows that failed here, each with its error, as rows that can be sent again.")
+@option("--fail-fast", is_flag=True, group="Batch", help="Begin no more rows once one has failed.")
+@option("--max-failures", type=Parsed("fennec_cli.batch.policy:FailurePolicy", "n[%]"), metavar="N[%]", group="Batch",
+        help="Begin no more rows once more than N, or more than this part of at least 100, have failed.")
+@option("--shard", type=Parsed("fennec_cli.batch.shard:Shard", "i/n"), metavar="I/N", group="Batch",
+        help="Only part I, from 1, of N parts of the rows, by a hash of their ids.")
 @option("--rpm", type=RATE, metavar="N", group="Batch", help="Most requests a minute, of all processes together.")
 @option("--tpm", type=RATE, metavar="N", group="Batch", help="Most tokens a minute, of all processes together.")
 @option("--api-key-file", metavar="PATH", group="Privacy", help="Read the key from here (also /dev/fd/N).")

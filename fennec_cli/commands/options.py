@@ -81,6 +81,23 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 
             self.fail(str(error), param, ctx)
 
 
+class Parsed(click.ParamType):  # type: ignore[type-arg]
+    """A value that a class of ours reads with its `parse`, which raises ValueError; imported when there is one."""
+
+    def __init__(self, place: str, name: str) -> None:
+        self.name = name
+        self._place = place
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from importlib import import_module
+
+        module, _, name = self._place.partition(":")
+        try:
+            return getattr(import_module(module), name).parse(str(value)) if isinstance(value, str | int) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class Whole(click.IntRange):
     """A whole number with a lowest value, which the help does not repeat behind every option."""
 

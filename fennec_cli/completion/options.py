@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from fennec_cli.batch.policy import FailurePolicy
+    from fennec_cli.batch.shard import Shard
     from fennec_cli.selection import SelectionStrategy
 
 DEFAULT_DEADLINE_S = 1800.0  # for each prompt, when none is given
@@ -49,6 +51,14 @@ class CompleteOptions(NamedTuple):
     on_interrupt: str = "fail"
     rpm: float | None = None
     tpm: float | None = None
+    jobs: int = 1
+    ordered: bool = False
+    allow_row_model: bool = False
+    attach_root: str | None = None
+    dead_letter: str | None = None
+    fail_fast: bool = False
+    max_failures: "FailurePolicy | None" = None
+    shard: "Shard | None" = None
     allow_truncated: bool = False
     allow_filtered: bool = False
     usage: bool = False

@@ -2,25 +2,35 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from fennec_cli import inputs, prompts
 from fennec_cli.completion.options import DEFAULT_DEADLINE_S, CompleteOptions
 from fennec_cli.config import Config
-from fennec_cli.errors import UsageError
+from fennec_cli.errors import InputError, UsageError
 from fennec_cli.prompts import Row
-from fennec_cli.request import Attachment, CompletionRequest, Sampling
+from fennec_cli.registry import Target
+from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
+
+if TYPE_CHECKING:
+    from fennec_cli.rows import RowFields
 
 
 class Requests:
-    """Reads the prompts and makes a request of each. `start`: the moment (monotonic clock) a deadline counts from."""
+    """Reads the prompts and makes a request of each. `start`: the moment (monotonic clock) a deadline counts from.
 
-    def __init__(self, options: CompleteOptions, config: Config, model: str, *, start: float) -> None:
+    `named` finds out who answers a row that names a model.
+    """
+
+    def __init__(
+        self, options: CompleteOptions, config: Config, model: str, *, start: float, named: Callable[[str], Target]
+    ) -> None:
         self._options = options
         self._model = model
+        self._named = named
         self.raw_options = raw_options(options.option)
         given = options.deadline if options.deadline is not None else config.deadline
         self._deadline = start + given if given else None
@@ -46,6 +56,10 @@ class Requests:
         """Yield the prompts of the other inputs as they come in."""
         if not self._reads_stdin:
             raise UsageError(f"--input {self._options.input_format} needs standard input", hint="drop --no-stdin")
+        if self._options.input_format == "ndjson":
+            from fennec_cli.rows import read_rows
+
+            return read_rows(prompts.read_records(0, b"\n", self._deadline), replace=self._replace)
         lines = self._options.input_format == "lines"
         records = prompts.read_records(0, b"\n" if lines else b"\0", self._deadline)
         return prompts.rows(records, self._head, lines=lines, replace=self._replace)
@@ -56,7 +70,7 @@ class Requests:
         deadline = self._deadline
         if self._each_s is not None:
             deadline = time.monotonic() + self._each_s
-        return CompletionRequest.from_text(
+        request = CompletionRequest.from_text(
             row.prompt,
             model=self._model,
             system=self.system,
@@ -78,6 +92,38 @@ class Requests:
             resume=options.on_interrupt == "resume",
             deadline=deadline,
         )
+        return request if row.given is None else self._as_given(request, row, row.given)
+
+    def _as_given(self, request: CompletionRequest, row: Row, given: "RowFields") -> CompletionRequest:
+        """Lay what an NDJSON row says over the request that the command would make."""
+        messages = given.messages or (Message("user", row.prompt),)
+        system = given.system
+        if system is None and not any(message.role in ("system", "developer") for message in messages):
+            system = self.system
+        attachments = (*self._attachments, *(self._row_attachment(place) for place in given.attachments))
+        if self._head or attachments:
+            messages = _with(messages, self._head, attachments)
+        options = {**request.options, **given.options}
+        if options.get("n", 1) != 1 and self._options.output_format == "text":
+            raise InputError("text output shows one choice, and it asks for several", hint="use --ndjson or --json")
+        if given.model is not None:
+            target = self._named(given.model)
+            request = request._replace(model=target.model, provider=target.provider)
+        return request._replace(
+            messages=messages if system is None else (Message("system", system), *messages),
+            sampling=request.sampling._replace(**given.sampling),
+            options=options,
+            tools=given.tools or request.tools,
+            tool_choice=given.tool_choice or request.tool_choice,
+        )
+
+    def _row_attachment(self, place: str) -> Attachment:
+        root = self._options.attach_root
+        if root is None and "://" not in place:
+            raise InputError("it attaches a file", hint="allow the files below a directory with --attach-root DIR")
+        if place == "-":
+            raise InputError("a row has no standard input to attach")
+        return inputs.attachment(place, root=root)
 
     def _read_attachments(self) -> tuple[Attachment, ...]:
         if "-" not in self._options.attach:
@@ -104,3 +150,15 @@ def raw_options(pairs: tuple[str, ...]) -> Mapping[str, Any]:
         except orjson.JSONDecodeError:
             options[key] = value
     return options
+
+
+def _with(messages: tuple[Message, ...], head: list[str], attachments: tuple[Attachment, ...]) -> tuple[Message, ...]:
+    """Put `head` before the first text of the user, and attach to the last one."""
+    asked = [place for place, message in enumerate(messages) if message.role == "user"]
+    if not asked:
+        raise InputError("none of its messages is the user's", hint="drop the prompt, -f and -a of the command")
+    changed = list(messages)
+    first, last = asked[0], asked[-1]
+    changed[first] = changed[first]._replace(content=prompts.compose([*head, changed[first].content]))
+    changed[last] = changed[last]._replace(attachments=(*changed[last].attachments, *attachments))
+    return tuple(changed)

@@ -7,7 +7,7 @@ from fennec_cli import signals
 from fennec_cli.admission import DEFAULT_MAX_WAIT_S
 from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
-from fennec_cli.batch import run_one, run_rows
+from fennec_cli.batch import run_one
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
@@ -24,6 +24,7 @@ from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
     from fennec_cli.choosing import Wanted
+    from fennec_cli.completion.row_models import RowModels
     from fennec_cli.selection import SelectionStrategy
 
 
@@ -64,6 +65,7 @@ class _Run:
     ) -> None:
         self._options, self._config, self._registry, self._target = options, config, registry, target
         self._notes = notes
+        self._row_models: RowModels | None = None
         self._answering = Answering(
             registry,
             target,
@@ -72,7 +74,7 @@ class _Run:
             single=options.input_format == "text",
             say=notes.say,
         )
-        self._requests = Requests(options, config, target.model, start=start)
+        self._requests = Requests(options, config, target.model, start=start, named=self._row_target)
         if options.on_interrupt == "restart" and not options.holds:
             raise UsageError(
                 "--on-interrupt restart needs an answer that is held back", hint="add --atomic, or -o FILE"
@@ -82,14 +84,13 @@ class _Run:
 
     def go(self, sink: Sink) -> int:
         options = self._options
-        writer = self._writer(sink)
         # Text without --usage shows no cost: then the catalogue is not read for it.
         shows_cost = options.usage or options.output_format != "text"
         stage = request_pipeline(
             self._answering.stage(), self._pipeline_settings(self._target), self._cost if shows_cost else unpriced
         )
         if options.input_format == "text":
-            answer = self._answer(stage, writer)
+            answer = self._answer(stage, self._writer(sink, DescriptorSink(2)))
             error = answer.error
             if error is not None:
                 self._notes.error(error)
@@ -98,14 +99,17 @@ class _Run:
 
                 self._notes.usage(usage_line(answer))
         else:
-            tally = run_rows(self._requests.rows(), stage, self._requests.build, writer, self._notes)
-            error = tally.verdict()
-            if isinstance(error, PartialBatch):
-                self._notes.error(error)
-            if options.usage:
-                from fennec_cli.completion.usage import total_line
+            from fennec_cli.completion.rows import run_batch
 
-                self._notes.usage(total_line(tally))
+            error = run_batch(
+                options,
+                self._requests,
+                lambda row: stage(self._requests.build(row)),
+                self._writer,
+                sink,
+                self._notes,
+                most=self._config.provider_config(self._target.provider).max_parallel,
+            )
         if error is None or isinstance(error, PartialBatch):
             sink.commit()
         return error.exit_status if error else 0
@@ -124,7 +128,7 @@ class _Run:
         except FennecError as error:  # readers of events get one for a prompt that cannot be read, too
             writer.failure(ONLY_ROW, error)
             return Answer(error, None, ChunkMetadata())
-        return run_one(row, stage, self._requests.build, writer)
+        return run_one(row, lambda row: stage(self._requests.build(row)), writer)
 
     def _cost(self, provider: str, model: str, usage: TokenUsage) -> float | None:
         price = self._registry.price(provider, model)
@@ -156,7 +160,14 @@ class _Run:
             allow_filtered=options.allow_filtered,
         )
 
-    def _writer(self, sink: Sink) -> Writer:
+    def _row_target(self, name: str) -> Target:
+        if self._row_models is None:
+            from fennec_cli.completion.row_models import RowModels
+
+            self._row_models = RowModels(self._registry, self._target, any_provider=self._options.allow_row_model)
+        return self._row_models.target(name)
+
+    def _writer(self, sink: Sink, aside: Sink) -> Writer:
         options = self._options
         if options.output_format == "ndjson":
             return EventWriter(sink, reasoning=options.reasoning)
@@ -164,11 +175,9 @@ class _Run:
             return ObjectWriter(sink, reasoning=options.reasoning)
         if self._requests.raw_options.get("n", 1) != 1:
             raise UsageError("text output shows one choice", hint="use --ndjson or --json with -O n=…")
-        end = {"text": b"", "lines": b"\n", "nul": b"\0"}[options.input_format]
+        end = {"text": b"", "lines": b"\n", "nul": b"\0", "ndjson": b"\n"}[options.input_format]
         terminal = options.output is None and os.isatty(1)
-        return TextWriter(
-            sink, end=end, final_newline=terminal, reasoning=DescriptorSink(2) if options.reasoning else None
-        )
+        return TextWriter(sink, end=end, final_newline=terminal, reasoning=aside if options.reasoning else None)
 
 
 def _overrides(options: CompleteOptions) -> Overrides:

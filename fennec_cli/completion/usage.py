@@ -1,6 +1,6 @@
 """`--usage`: one line of tokens, cost and speed."""
 
-from fennec_cli.batch import Tally
+from fennec_cli.batch.tally import Tally
 from fennec_cli.output.events import usage_fields
 from fennec_cli.output.text import Answer
 

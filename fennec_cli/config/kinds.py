@@ -77,6 +77,13 @@ def number(low: float, high: float = math.inf) -> Kind:
     return kind
 
 
+def failures(value: object) -> str:
+    """A number of rows, or a percentage as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError('must be a whole number, or a percentage such as "5%"')
+    return str(value)
+
+
 def choice(*choices: str) -> Kind:
     def kind(value: object) -> str:
         if not isinstance(value, str) or value not in choices:

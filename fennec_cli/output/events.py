@@ -26,9 +26,9 @@ class EventWriter:
         self._reasoning = reasoning
         self._clock = clock
 
-    def answer(self, row_id: str, chunks: Chunks) -> Answer:
+    def answer(self, row_id: str, chunks: Chunks, meta: bytes | None = None) -> Answer:
         """Write one answer. Returns what became of it; raises only what concerns the whole run."""
-        row = _Row(row_id, self._clock)
+        row = _Row(row_id, self._clock, meta)
         fold = ResponseAggregator(keep_text=False)
         fault: FennecError | None = None
         try:
@@ -42,24 +42,24 @@ class EventWriter:
                     fault = chunk.fault or fault
                     self._add(row, chunk, fold.metadata)
         except FennecError as error:
-            row.add("error", error_fields(error, started=row.started))
+            row.close("error", error_fields(error, started=row.started))
             self._flush(row)
             return Answer(error, fold.usage, fold.metadata)
         except BaseException as signal:
             status = getattr(signal, "exit_status", None)
             if status is not None:  # a signal: readers of the stream still get their closing line
-                row.add("error", interrupted_fields(status, row.started))
+                row.close("error", interrupted_fields(status, row.started))
                 self._flush(row)
             raise
         row.start(fold.metadata)
-        row.add("end", end_fields(fold.finalize(), fault))
+        row.close("end", end_fields(fold.finalize(), fault))
         self._flush(row)
         return Answer(fault, fold.usage, fold.metadata)
 
-    def failure(self, row_id: str, error: FennecError) -> None:
+    def failure(self, row_id: str, error: FennecError, meta: bytes | None = None) -> None:
         """Write the `error` event of a row that was never sent."""
-        row = _Row(row_id, self._clock)
-        row.add("error", error_fields(error, started=False))
+        row = _Row(row_id, self._clock, meta)
+        row.close("error", error_fields(error, started=False))
         self._flush(row)
 
     def summary(self, fields: dict[str, Any]) -> None:
@@ -98,8 +98,9 @@ class EventWriter:
 class _Row:
     """The lines of one id that were not written yet."""
 
-    def __init__(self, row_id: str, clock: Clock) -> None:
+    def __init__(self, row_id: str, clock: Clock, meta: bytes | None) -> None:
         self._id = row_id
+        self._meta = meta
         self._clock = clock
         self._begin = clock()
         self._seq = 0
@@ -132,6 +133,9 @@ class _Row:
         self.lines.append(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
         self._seq += 1
 
+    def close(self, event_type: str, fields: dict[str, Any]) -> None:
+        self.add(event_type, fields if self._meta is None else {**fields, "meta": orjson.Fragment(self._meta)})
+
     def taken(self) -> bytes:
         """Return the lines that are due, and forget them: a write that fails is not repeated by the closing event."""
         lines = b"".join(self.lines)
@@ -148,7 +152,7 @@ class ObjectWriter:
         self._reasoning = reasoning
         self._clock = clock
 
-    def answer(self, row_id: str, chunks: Chunks) -> Answer:
+    def answer(self, row_id: str, chunks: Chunks, meta: bytes | None = None) -> Answer:
         begin = self._clock()
         fold = ResponseAggregator()
         fault: FennecError | None = None
@@ -158,15 +162,15 @@ class ObjectWriter:
                 fault = chunk.fault or fault
         except FennecError as error:
             fields = {"type": "error", **error_fields(error, started=False)}
-            self._write(row_id, begin, {**fields, **self._content(fold.finalize())})
+            self._write(row_id, begin, {**fields, **self._content(fold.finalize())}, meta)
             return Answer(error, fold.usage, fold.metadata)
         response = fold.finalize()
-        self._write(row_id, begin, {"type": "end", **end_fields(response, fault), **self._content(response)})
+        self._write(row_id, begin, {"type": "end", **end_fields(response, fault), **self._content(response)}, meta)
         return Answer(fault, fold.usage, fold.metadata)
 
-    def failure(self, row_id: str, error: FennecError) -> None:
+    def failure(self, row_id: str, error: FennecError, meta: bytes | None = None) -> None:
         empty = self._content(ResponseAggregator().finalize())
-        self._write(row_id, self._clock(), {"type": "error", **error_fields(error, started=False), **empty})
+        self._write(row_id, self._clock(), {"type": "error", **error_fields(error, started=False), **empty}, meta)
 
     def summary(self, fields: dict[str, Any]) -> None:
         """One object per prompt and nothing else: a batch has no summary in this format."""
@@ -188,7 +192,9 @@ class ObjectWriter:
             ]
         return fields
 
-    def _write(self, row_id: str, begin: float, fields: dict[str, Any]) -> None:
+    def _write(self, row_id: str, begin: float, fields: dict[str, Any], meta: bytes | None) -> None:
+        if meta is not None:
+            fields["meta"] = orjson.Fragment(meta)
         event = {"v": 1, "type": fields.pop("type"), "id": row_id, "seq": 0, "t": round(self._clock() - begin, 6)}
         self._sink.write(orjson.dumps({**event, **fields}, option=orjson.OPT_APPEND_NEWLINE))
 

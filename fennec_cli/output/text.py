@@ -20,11 +20,14 @@ class Answer(NamedTuple):
 
 
 class Writer(Protocol):
-    """A format. Every method writes through the sink it was made with and raises only what concerns the whole run."""
+    """A format. Every method writes through the sink it was made with and raises only what concerns the whole run.
 
-    def answer(self, row_id: str, chunks: Chunks, /) -> Answer: ...
+    `meta` is the JSON text that a row wants back with its answer.
+    """
 
-    def failure(self, row_id: str, error: FennecError, /) -> None: ...
+    def answer(self, row_id: str, chunks: Chunks, meta: bytes | None = None, /) -> Answer: ...
+
+    def failure(self, row_id: str, error: FennecError, meta: bytes | None = None, /) -> None: ...
 
     def summary(self, fields: dict[str, Any], /) -> None: ...
 
@@ -43,7 +46,7 @@ class TextWriter:
         self._final_newline = final_newline
         self._reasoning = reasoning
 
-    def answer(self, row_id: str, chunks: Chunks) -> Answer:  # noqa: ARG002 - a text has no id
+    def answer(self, row_id: str, chunks: Chunks, meta: bytes | None = None) -> Answer:  # noqa: ARG002 - a text has none
         fold = ResponseAggregator(keep_text=False)
         fault: FennecError | None = None
         pending: list[str] = []
@@ -71,7 +74,7 @@ class TextWriter:
         self._close(last)
         return Answer(fault, fold.usage, fold.metadata)
 
-    def failure(self, row_id: str, error: FennecError) -> None:  # noqa: ARG002
+    def failure(self, row_id: str, error: FennecError, meta: bytes | None = None) -> None:  # noqa: ARG002
         """A row that was not sent is an empty answer; the caller says why on standard error."""
         if self._end:
             self._sink.write(self._end)

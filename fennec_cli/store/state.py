@@ -1,11 +1,22 @@
-"""Records on the disk: one row of a `DiskCache` for each, with its name inside it."""
+"""Records on the disk: one row of a `DiskCache` for each, with its name inside it.
 
+Threads of a process share one connection, and what they want to change while one of them is at it goes into the next
+transaction together: with 16 threads a transaction carries several updates, and nobody waits for SQLite's lock.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
+from diskcache.core import DBNAME
 
 from fennec_cli.store import MAX_RECORD, Change, Record, Result, StoreFailed
 from fennec_cli.store.disk import DiskCache, StoreBroken, translated
@@ -24,22 +35,36 @@ class DiskState:
     """A `StateStore` in a directory of ours. A database that turns out to be broken is replaced once."""
 
     def __init__(self, directory: Path) -> None:
-        self._cache = DiskCache(directory, **_SETTINGS)
+        self._cache = _OneConnection(directory, **_SETTINGS)
         self._replaced = False
+        self._lock = threading.Lock()  # of the connection
+        self._waiting: deque[_Update] = deque()
 
     def get(self, name: str) -> Record | None:
-        return self._do(lambda: _read(name, self._cache.get(_key(name))))
+        with self._lock:
+            return self._do(lambda: _read(name, self._cache.get(_key(name))))
 
     def update(self, names: Sequence[str], change: Change[Result]) -> Result:
-        return self._do(lambda: self._update(names, change))
+        own = _Update(names, change)
+        self._waiting.append(own)
+        with self._lock:
+            if not own.done:  # else who had the lock before did it along with its own
+                self._update_all(own)
+        if own.failure is not None:
+            raise own.failure
+        result: Result = own.result
+        return result
 
     def scan(self, prefix: str) -> Iterator[tuple[str, Record]]:
-        for row in self._do(self._rows):
+        with self._lock:
+            rows = self._do(self._rows)
+        for row in rows:
             if row is not None and row[0].startswith(prefix):
                 yield row
 
     def close(self) -> None:
-        self._cache.close()
+        with self._lock:
+            self._cache.close()
 
     def _do(self, work: Callable[[], _T]) -> _T:
         try:
@@ -53,17 +78,42 @@ class DiskState:
         with translated():
             return work()
 
-    def _update(self, names: Sequence[str], change: Change[Result]) -> Result:
-        keys = [_key(name) for name in names]
+    def _update_all(self, own: "_Update") -> None:
+        """Do everything that waits. A change that raises is its own thread's trouble: the others wait again."""
+        updates = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            results = self._do(lambda: self._transaction(updates))
+        except StoreFailed as error:
+            for update in updates:
+                update.done, update.failure = True, error
+        except BaseException as error:
+            self._waiting.extend(update for update in updates if update is not own)
+            if len(updates) == 1 or not isinstance(error, Exception):
+                raise
+            (own.result,) = self._do(lambda: self._transaction([own]))
+            own.done = True
+        else:
+            for update, result in zip(updates, results, strict=True):
+                update.done, update.result = True, result
+
+    def _transaction(self, updates: "Sequence[_Update]") -> list[Any]:
+        names = list(dict.fromkeys(name for update in updates for name in update.names))
         with self._cache.transact():
+            keys = [_key(name) for name in names]
             before = [self._cache.get(key) for key in keys]
-            records, result = change([_read(name, data) for name, data in zip(names, before, strict=True)])
-            for name, key, old, record in zip(names, keys, before, records, strict=True):
+            records = {name: _read(name, data) for name, data in zip(names, before, strict=True)}
+            results = []
+            for update in updates:
+                changed, result = update.change([records[name] for name in update.names])
+                records.update(zip(update.names, changed, strict=True))
+                results.append(result)
+            for name, key, old in zip(names, keys, before, strict=True):
+                record = records[name]
                 if record is not None:
                     self._write(name, key, old, record)
                 elif old is not None:
                     self._cache.delete(key)
-            return result
+            return results
 
     def _write(self, name: str, key: str, old: bytes | None, record: Record) -> None:
         data = orjson.dumps([name, record])
@@ -76,6 +126,43 @@ class DiskState:
         return [_parsed(self._cache.get(key)) for key in self._cache.names()]
 
 
+class _Update:
+    """One thread's update: what it wants, and what came of it."""
+
+    def __init__(self, names: Sequence[str], change: Change[Any]) -> None:
+        self.names, self.change = names, change
+        self.done = False
+        self.result: Any = None
+        self.failure: StoreFailed | None = None
+
+
+class _OneConnection(DiskCache):
+    """A `DiskCache` whose threads share one connection, and take turns: 256 connections would be 25 MiB."""
+
+    _one: sqlite3.Connection | None = None
+    _pid = 0
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        if self._pid != os.getpid():  # a fork does not use its parent's
+            self.close()
+            self._pid = os.getpid()
+        if self._one is None:
+            place = os.path.join(self._directory, DBNAME)
+            self._one = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+            with suppress(sqlite3.OperationalError):  # there are no settings yet
+                for key, value in self._sql("SELECT key, value FROM Settings").fetchall():
+                    if key.startswith("sqlite_"):
+                        self.reset(key, value, update=False)
+        return self._one
+
+    def close(self) -> None:
+        if self._one is not None:
+            self._one.close()
+            self._one = None
+
+
+@lru_cache(maxsize=256)
 def _key(name: str) -> str:
     return sha256(name.encode()).hexdigest()
 

@@ -4,6 +4,7 @@ A stream that ends before every choice has its finish reason is an error, also w
 reason a broken connection costs at most the usage numbers.
 """
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -56,10 +57,17 @@ class StreamingProvider(Protocol):
         ...
 
 
-class HTTPProvider:
-    """A provider module, an endpoint and a way to send: together a `StreamingProvider`.
+class _Own(threading.local):
+    """What each thread has for itself: connections, because a pool that threads share is slow, and the key it sent."""
 
-    `connect` builds the client on first use, `key` is asked for on first use.
+    client: "HTTPClient | None" = None
+    sent_key: str | None = None
+
+
+class HTTPProvider:
+    """A provider module, an endpoint and a way to send: together a `StreamingProvider`, for any number of threads.
+
+    `connect` builds a thread's client on its first use, `key` is asked for on first use.
     """
 
     supports_streaming = True
@@ -86,8 +94,8 @@ class HTTPProvider:
         self._limits = limits
         self._fetch = fetch
         self._trace = trace
-        self._client: HTTPClient | None = None
-        self._sent_key: str | None = None
+        self._own = _Own()
+        self._clients: list[HTTPClient] = []
         self.link: Link | None = None  # how the answer to the first `send` came
 
     @property
@@ -185,8 +193,8 @@ class HTTPProvider:
     def _sign(self, error: ProviderError) -> None:
         """Say whose error it is; some providers repeat the key in their message."""
         error.provider = error.provider or self.provider_name
-        if self._sent_key:
-            error.message = error.message.replace(self._sent_key.removeprefix("Bearer "), "***")
+        if self._own.sent_key:
+            error.message = error.message.replace(self._own.sent_key.removeprefix("Bearer "), "***")
 
     def preview(self, request: CompletionRequest) -> HTTPCall:
         """Return the call as it would be sent, but for the key and configured headers that may be secrets."""
@@ -196,8 +204,8 @@ class HTTPProvider:
         return call._replace(headers={**call.headers, **configured, **secret})
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        for client in self._clients:
+            client.close()
 
     def _with_bytes(self, request: CompletionRequest, fetched: frozenset[str]) -> CompletionRequest:
         """Fetch the attachments that are given as URLs and that the dialect takes as bytes only."""
@@ -215,21 +223,24 @@ class HTTPProvider:
         return request._replace(messages=tuple(messages))
 
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
-        if self._client is None:
-            self._client = self._connect()
+        own = self._own
+        if own.client is None:
+            own.client = self._connect()
+            self._clients.append(own.client)
         credential = _Credential(self._secret_headers, self._renewed, self._worked)
-        return _Checked(self._client, call, credential, patience, self._module, self._trace)
+        return _Checked(own.client, call, credential, patience, self._module, self._trace)
 
     def _secret_headers(self) -> Headers:
-        self._sent_key = self._key()
-        return self._module.authorization(self._sent_key) if self._sent_key else {}
+        key = self._own.sent_key = self._key()
+        return self._module.authorization(key) if key else {}
 
     def _renewed(self, error: AuthenticationError, before: int) -> bool:
-        return self._sent_key is not None and self._renew(self._sent_key, error, before)
+        sent = self._own.sent_key
+        return sent is not None and self._renew(sent, error, before)
 
     def _worked(self) -> None:
-        if self._sent_key is not None:
-            self._accepted(self._sent_key)
+        if self._own.sent_key is not None:
+            self._accepted(self._own.sent_key)
 
     def _opening(self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange") -> CompletionChunk:
         return CompletionChunk(

@@ -93,6 +93,7 @@ class Network(httpcore.NetworkBackend):
         end = time.monotonic() + patience.connect_s()
         while thread.is_alive() and time.monotonic() < end:
             thread.join(min(end - time.monotonic(), signals.TICK_S))
+            signals.check()
         if not answer:
             raise _at(patience.overrun, f"looking up {host}")
         if isinstance(answer[0], NetworkError):
@@ -137,6 +138,7 @@ class Stream(httpcore.NetworkStream):
         end = start + patience.read_s()
         try:
             while True:
+                signals.check()
                 self._socket.settimeout(max(0.001, min(end - time.monotonic(), signals.TICK_S)))
                 try:
                     return self._socket.recv(max_bytes)

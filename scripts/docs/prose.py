@@ -171,8 +171,15 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "a newline is added only on a terminal. "
         "The other formats are described in fennec-events(7).",
         "With --input lines or --input nul every record is one prompt, the argument and files stand before each, "
-        "and the answers are written in the same order, each closed by a newline or a NUL. "
+        "and each answer is closed by a newline or a NUL. "
         "A prompt that fails is reported and does not stop the others.",
+        "With --input ndjson every line is an object with `prompt` or `messages` (as OpenAI writes them), and, where "
+        "wanted, `id` (a text; else the number of the line), `system`, `model`, `options`, `attachments` and `meta`, "
+        "which comes back untouched. Of `options`, `temperature`, `top_p`, `max_tokens`, `seed`, `stop` and "
+        "`reasoning_effort` are what the options of those names are, the others are sent as they are. Rows of OpenAI's "
+        "batch files (`custom_id`, `body`) are taken too. A row that cannot be used is an error of its own.",
+        "With -j more than one row is under way. Text answers are then written whole; events of several rows may "
+        "stand between each other.",
         "A failed attempt is repeated as long as nothing was written. "
         "Whatever was written is never taken back: with --atomic, -x, -o or --json the answer is held "
         "until it is complete.",
@@ -214,7 +221,12 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--system": "@FILE takes the text from a file.",
         "--option": "It goes into the request's body under that name and wins over what fennec would put there: "
         "`-O top_k=40`.",
-        "--input": "`lines` and `nul` make a batch.",
+        "--input": "All but `text` make a batch.",
+        "--attach-root": "Without it rows may attach URLs only. A path is relative to it and cannot lead out of it.",
+        "--jobs": "No more than `max_parallel` of the provider (16 unless configured).",
+        "--allow-row-model": "Without it a row chooses among the models of the provider in use.",
+        "--dead-letter": "The file is emptied first.",
+        "--fail-fast": "Those under way are answered and written.",
         "--no-stdin": "For loops such as `while read`, whose input a filter would eat.",
         "--encoding-errors": "`strict` fails with the offset of the first wrong byte; "
         "`replace` puts U+FFFD in its place.",

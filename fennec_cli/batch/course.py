@@ -1,0 +1,100 @@
+"""What a batch does after each row: count it, say what failed, keep the row that failed, and give up in time."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from fennec_cli.batch.policy import FailurePolicy
+from fennec_cli.batch.tally import Tally
+from fennec_cli.errors import FennecError, OutputError, UsageError
+from fennec_cli.output.events import error_fields
+from fennec_cli.output.notes import Notes
+from fennec_cli.output.text import Answer
+from fennec_cli.prompts import Row
+
+
+class Course:
+    """The course of one batch. `lost` is told each row that failed."""
+
+    def __init__(
+        self,
+        notes: Notes,
+        policy: FailurePolicy = FailurePolicy(),
+        lost: "Callable[[Row, FennecError], None]" = lambda _row, _error: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tally = Tally()
+        self._notes, self._policy, self._lost, self._clock = notes, policy, lost, clock
+        self._begin = clock()
+
+    def done(self, row: Row, answer: Answer) -> None:
+        self.tally.add(answer)
+        if answer.error is not None:
+            self._notes.error(answer.error, where=f"row {row.id}: ")
+            self._lost(row, answer.error)
+
+    @property
+    def given_up(self) -> bool:
+        return self._policy.gives_up(self.tally.failed, self.tally.rows)
+
+    def summary(self) -> dict[str, Any]:
+        return self.tally.fields(self._clock() - self._begin)
+
+
+class DeadLetters:
+    """A file of the rows that failed in this run. Each line is a row that can be sent again, and says its `error`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._refuse_what_is_in_use()
+            if os.fstat(self._fd).st_size:
+                os.ftruncate(self._fd, 0)
+        except OSError as error:
+            raise OutputError(f"cannot write {path} ({error.strerror})") from error
+
+    def add(self, row: Row, error: FennecError) -> None:
+        data = orjson.dumps(letter(row, error), option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as failure:
+            raise OutputError(f"cannot write {self._path} ({failure.strerror})") from failure
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _refuse_what_is_in_use(self) -> None:
+        """It is emptied: that must not happen to the rows that are read, nor to the answers."""
+        here = os.fstat(self._fd)
+        for fd, name in ((0, "input"), (1, "output")):
+            try:
+                there = os.fstat(fd)
+            except OSError:
+                continue
+            if os.path.samestat(here, there) and os.path.isfile(self._path):
+                raise UsageError(f"--dead-letter {self._path} is the {name} too", hint="name another file")
+
+
+def letter(row: Row, error: FennecError) -> dict[str, Any]:
+    """Return a failed row as an object: its own keys, its id, and the error. One that is none has its text in `raw`."""
+    if row.given is not None or row.fault is not None:
+        try:
+            document = orjson.loads(row.source)
+        except orjson.JSONDecodeError:
+            document = None
+        if isinstance(document, dict):
+            kept = {key: value for key, value in document.items() if key != "error"}
+            own = {} if "custom_id" in document else {"id": row.id}
+            if row.meta is not None:
+                kept["meta"] = orjson.Fragment(row.meta)
+            return {**own, **kept, **own, "error": error_fields(error, started=False)}
+        if row.fault is not None:
+            text = row.source.decode("utf-8", "replace")
+            return {"id": row.id, "raw": text, "error": error_fields(error, started=False)}
+    return {"id": row.id, "prompt": row.source.decode("utf-8", "replace"), "error": error_fields(error, started=False)}
