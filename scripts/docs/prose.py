@@ -200,13 +200,16 @@ DESCRIPTIONS["fennec keys"] = (
     "A key is looked for in this order: --api-key-file, `FENNEC_PROVIDER_API_KEY`, `api_key` or `api_keys` of the "
     "configuration, the provider's own variable, the file `PROVIDER_api_key` in `CREDENTIALS_DIRECTORY` (systemd), "
     "`key_command`, and what `set` has stored. The first place that has one is taken.",
-    "What is stored is in the system's keyring (Secret Service, KWallet, macOS, Windows; no other backend is used), or in "
+    "What is stored is in the system's keyring (Secret Service, KWallet, macOS, Windows; no other backend is used), "
+    "or in "
     "the encrypted file `$XDG_DATA_HOME/fennec/keys/keys.enc` (extra `encrypt`). A keyring that asks for a password is "
-    "given up after three seconds where there is no terminal. The file is AES-256-GCM; its data key is unlocked by the key "
+    "given up after three seconds where there is no terminal. The file is AES-256-GCM; its data key is unlocked by "
+    "the key "
     "file `unlock.key` beside it, by a passphrase (Argon2id) in the file that `FENNEC_PASSPHRASE_FILE` names or in the "
     "credential `fennec_passphrase`, or by the keyring. Whoever loses that has lost the file.",
     "A name has up to three keys. The `active` one is sent. When a provider refuses it (401), the stored keys are read "
-    "again, as another process may have changed them; else the `next` one is tried, and once it has worked it is the active "
+    "again, as another process may have changed them; else the `next` one is tried, and once it has worked it is the "
+    "active "
     "one for all processes and the old one is `retired`. Neither 403 nor 429 nor a server's fault changes a key. "
     "`rotate` does the same by hand or from cron, after the new key was tried.",
     "`list` gives the fields `name`, `place`, `slot`, `used`, `age_days` and `old` (beyond `max_age`), "
