@@ -1,0 +1,343 @@
+"""Rules over a text, whole or as it comes in pieces.
+
+What counts as found does not depend on how a text is cut: the match that begins first wins, then the rule that comes
+first; the search goes on behind it. A stream holds back from the first place where more text could still decide
+something (`pattern.open_form`), and lets go of everything before it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from typing import NamedTuple
+
+from fennec_cli.rules.pattern import FLAGS, open_form, read, width
+from fennec_cli.rules.table import Rule
+
+RUN = 16  # letters, digits, - and _ in a row, without which there is no key with a prefix
+BEFORE_RUN = 24  # characters from such a key's begin to its run
+_RUN = b"a" * RUN
+_SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_"), frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+# a: in a run; A: in a run too, and nearly every key has one; a blank: anything else
+_KINDS = bytes(ord("a" if each in _SMALL else "A" if each in _OTHER else " ") for each in range(256))
+_NUMBER = r"[0-9][0-9 ().-]{5,}"
+_NOWHERE = 2**62
+
+
+class Match(NamedTuple):
+    """What a rule found: `start` to `end` is what is to be masked, `begin` where its expression begins."""
+
+    start: int
+    order: int
+    begin: int
+    end: int
+    rule: Rule
+
+
+class RuleSet:
+    """Rules that are searched for together. Expressions are made when they are first needed."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._starts: dict[str, list[int]] = {}
+        self._words: dict[str, list[int]] = {}
+        self._stems: dict[str, list[int]] = {}
+        self._searched: list[int] = []
+        self._asked: tuple[str, int] | None = None
+        self._ranges: list[tuple[int, int]] = []
+        for order, rule in enumerate(self.rules):
+            for literals, table in (
+                (rule.starts, self._starts),
+                (rule.words, self._words),
+                (rule.stems, self._stems),
+            ):
+                for literal in literals:
+                    table.setdefault(literal, []).append(order)
+            if not (rule.starts or rule.words or rule.stems):
+                self._searched.append(order)
+
+    def matches(self, text: str) -> list[Match]:
+        """Return what is found in a whole text, in order, nothing twice."""
+        found: list[Match] = []
+        place = 0
+        for match in self.candidates(text, 0):
+            if match.begin >= place:
+                place = match.end
+                on = continuation(match.rule).match(text, place) if match.rule.on else None
+                found.append(match._replace(end=on.end()) if on else match)
+                place = found[-1].end
+        return found
+
+    def candidates(self, text: str, place: int) -> list[Match]:
+        """Return every match that begins at `place` or behind it, overlapping ones too, in their order."""
+        found: dict[tuple[int, int], Match] = {}
+        for begin, order in self._anchors(text, place):
+            if (begin, order) not in found and (match := self._match(order, text, begin)) is not None:
+                found[begin, order] = match
+        for order in self._searched:
+            for begin in self._begins(order, text, place):
+                if (begin, order) not in found and (match := self._match(order, text, begin)) is not None:
+                    found[begin, order] = match
+        return sorted(found.values()) if found else []
+
+    def first_open(self, text: str, place: int) -> int:
+        """Return the first position from `place` on where more text could decide something, or a huge number."""
+        first = _NOWHERE
+        for opening, by_letter in self._openings:
+            for each in opening.finditer(text, place):
+                if any(self._open(order).match(text, each.start()) for order in by_letter[text[each.start()]]):
+                    first = min(first, each.start())
+                    break
+        for order in self._searched:
+            undecided = self._open(order).search(text, place)
+            if undecided and undecided.start() < len(text):
+                first = min(first, undecided.start())
+        return first
+
+    def _anchors(self, text: str, place: int) -> Iterator[tuple[int, int]]:
+        """Yield where a literal stands that begins matches, and the rules that it begins."""
+        for word, orders in self._words.items():
+            for begin in _finds(text, word, place, len(text)):
+                yield from ((begin, order) for order in orders)
+        data = text.encode("latin-1", "replace")  # one byte a character
+        if self._stems:
+            lower = data.lower()
+            for stem, orders in self._stems.items():
+                for begin in _finds(lower, stem.encode(), place, len(lower)):
+                    yield from ((begin, order) for order in orders)
+        if self._starts:
+            yield from self._keys(text, data, place)
+
+    def _keys(self, text: str, data: bytes, place: int) -> Iterator[tuple[int, int]]:
+        """Look for `starts` where there are runs only: these pieces are laid together and searched at once."""
+        kinds = data.translate(_KINDS)
+        runs = kinds.replace(b"A", b"a")
+        pieces, places, size = [], [], [0]
+        start = runs.find(_RUN, place)
+        while start >= 0:
+            end = runs.find(b" ", start + RUN)
+            end = len(runs) if end < 0 else end
+            if kinds.find(b"A", start, end) >= 0:
+                low = max(place, start - BEFORE_RUN)
+                pieces.append(text[low:end])
+                places.append(low)
+                size.append(size[-1] + end - low + 1)
+            start = runs.find(_RUN, end)
+        if not pieces:
+            return
+        together = "\n".join(pieces)
+        for literal, orders in self._starts.items():
+            for at in _finds(together, literal, 0, len(together)):
+                piece = bisect_right(size, at) - 1
+                yield from ((places[piece] + at - size[piece], order) for order in orders)
+
+    def _begins(self, order: int, text: str, place: int) -> Iterator[int]:
+        """Yield where a rule without such a literal may begin."""
+        rule = self.rules[order]
+        if rule.lead:
+            if rule.inside in text:
+                reach = _longest(rule.lead)
+                for mark in _made(rule.near or re.escape(rule.inside)).finditer(text, place):
+                    at = mark.start()
+                    yield from _starts(rule.lead, text, max(place, at - reach), at + 1)
+        elif rule.numeric:
+            for low, high in self._numbers(text, place):
+                yield from _starts(rule.pattern, text, low, high)
+        else:
+            yield from _starts(rule.pattern, text, place, len(text))
+
+    def _numbers(self, text: str, place: int) -> list[tuple[int, int]]:
+        """Return the ranges around numbers; the rules that ask do so one after the other for the same text."""
+        if self._asked != (text, place):
+            numbers = [each.span() for each in _made(_NUMBER).finditer(text, place)]
+            self._asked = text, place
+            self._ranges = [(max(place, low - 8), min(high + 32, len(text))) for low, high in numbers]
+        return self._ranges
+
+    def _match(self, order: int, text: str, begin: int) -> Match | None:
+        rule = self.rules[order]
+        found = _compiled(rule).match(text, begin)
+        if found is None:
+            return None
+        start, end = found.span(found.re.groups)
+        if rule.check is not None:
+            good = rule.check(text[start:end])
+            if not good:
+                return None
+            end = start + good
+        return Match(start, order, begin, end, rule)
+
+    def _open(self, order: int) -> re.Pattern[str]:
+        return _opened(self.rules[order])
+
+    @cached_property
+    def _openings(self) -> list[tuple[re.Pattern[str], dict[str, list[int]]]]:
+        """Expressions for where a literal begins, be it cut by the end, and the rules by the letter there."""
+        found = []
+        sensitive = {**self._starts, **self._words}
+        if sensitive:
+            found.append((re.compile(f"(?={_tree(sorted(sensitive))})"), _by_letter(sensitive)))
+        if self._stems:
+            either = {**_by_letter(self._stems), **{k.upper(): v for k, v in _by_letter(self._stems).items()}}
+            found.append((re.compile(f"(?={_tree(sorted(self._stems))})", re.ASCII | re.IGNORECASE), either))
+        return found
+
+
+class Piece(NamedTuple):
+    """Text of a stream that is decided: as it came, or what `rule` found (None for a known text: `known`)."""
+
+    text: str
+    rule: Rule | None = None
+    known: bool = False
+
+
+class Scanner:
+    """Rules over a text that comes in pieces. `known` texts, all beginning with `[`, are looked for too."""
+
+    def __init__(self, rules: RuleSet, known: Mapping[str, object] = {}) -> None:
+        self._rules = rules
+        self._known = known
+        self._text = ""  # one character that is out already, as context, and what is undecided
+        self._place = 0  # of the first undecided character
+        self._on: re.Pattern[str] | None = None  # what goes on behind the last match belongs to it
+
+    @property
+    def held(self) -> int:
+        """Number of characters that are held back."""
+        return len(self._text) - self._place
+
+    def feed(self, text: str) -> list[Piece]:
+        """Take more text and return what is decided now."""
+        self._text += text
+        return self._decided(final=False)
+
+    def close(self) -> list[Piece]:
+        """Return the rest: nothing more will come."""
+        return self._decided(final=True)
+
+    def _decided(self, *, final: bool) -> list[Piece]:
+        text, pieces = self._text, []
+        self._skip_on(text)
+        waiting: Match | None = None
+        still_open = _NOWHERE if final else self._first_open(text)
+        for match in self._candidates(text):
+            if match.begin < self._place:
+                continue
+            if still_open <= match.start:
+                waiting = match if waiting is None or match.begin < waiting.begin else waiting
+                continue
+            pieces += self._as_it_came(text, match.start)
+            pieces.append(Piece(text[match.start : match.end], match.rule, known=match.order < 0))
+            self._place = match.end
+            if match.order >= 0 and match.rule.on:
+                self._on = continuation(match.rule)
+                self._skip_on(text)
+            still_open = _NOWHERE if final else self._first_open(text)
+        limit = min(len(text), still_open, waiting.begin if waiting else _NOWHERE)
+        pieces += self._as_it_came(text, max(limit, self._place))
+        keep = max(0, self._place - 1)
+        self._text, self._place = text[keep:], self._place - keep
+        return pieces
+
+    def _as_it_came(self, text: str, end: int) -> list[Piece]:
+        start, self._place = self._place, end
+        return [Piece(text[start:end])] if end > start else []
+
+    def _skip_on(self, text: str) -> None:
+        if self._on is not None:
+            found = self._on.match(text, self._place)
+            self._place = found.end() if found else self._place
+            if self._place < len(text):
+                self._on = None
+
+    def _candidates(self, text: str) -> list[Match]:
+        found = self._rules.candidates(text, self._place)
+        if self._known and "[" in text:
+            for begin in _finds(text, "[", self._place, len(text)):
+                end = text.find("]", begin) + 1
+                if end and text[begin:end] in self._known:
+                    found.append(Match(begin, -1, begin, end, _KNOWN))
+            found.sort(key=lambda match: match[:2])
+        return found
+
+    def _first_open(self, text: str) -> int:
+        first = self._rules.first_open(text, self._place)
+        if self._known and "[" in text:
+            for begin in _finds(text, "[", self._place, len(text)):
+                tail = text[begin : begin + 80]
+                if "]" not in tail and any(each.startswith(tail) for each in self._known):
+                    return min(first, begin)
+        return first
+
+
+_KNOWN = Rule("known", "secrets", "")
+
+
+@cache
+def continuation(rule: Rule) -> re.Pattern[str]:
+    """The expression of what belongs to a match however long it is."""
+    return re.compile(f"(?:{rule.on})*+", FLAGS)
+
+
+@cache
+def _compiled(rule: Rule) -> re.Pattern[str]:
+    return re.compile(rule.pattern, _flags(rule))
+
+
+@cache
+def _opened(rule: Rule) -> re.Pattern[str]:
+    return re.compile(open_form(read(rule.pattern)), _flags(rule))
+
+
+@cache
+def _made(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, FLAGS)
+
+
+@cache
+def _body(pattern: str) -> re.Pattern[str]:
+    """The expression without its look at the character before: `re` finds the begin of such a one faster."""
+    return _made(pattern[pattern.index("])") + 2 :] if pattern.startswith("(?<![") else pattern)
+
+
+@cache
+def _longest(pattern: str) -> int:
+    return width(read(pattern))[1]
+
+
+def _starts(pattern: str, text: str, low: int, high: int) -> Iterator[int]:
+    """Yield where `pattern` may begin between two places, without its look at the character before."""
+    body = _body(pattern)
+    each = body.search(text, low, high)
+    while each is not None:
+        yield each.start()
+        each = body.search(text, each.start() + 1, high)
+
+
+def _flags(rule: Rule) -> int:
+    return FLAGS | re.IGNORECASE if rule.stems else FLAGS
+
+
+def _finds(text: "str | bytes", part: "str | bytes", low: int, high: int) -> Iterator[int]:
+    at = text.find(part, low, high)  # type: ignore[arg-type] # both are of one type
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1, high)  # type: ignore[arg-type]
+
+
+def _tree(words: list[str]) -> str:
+    """Return the expression of sorted `words` and, at the end of a text, of their beginnings."""
+    ways = []
+    letters = sorted({word[0] for word in words if word})
+    for letter in letters:
+        rests = [word[1:] for word in words if word[:1] == letter]
+        ways.append(re.escape(letter) + ("" if "" in rests else rf"(?:\Z|{_tree(rests)})"))
+    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+
+
+def _by_letter(literals: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    table: dict[str, list[int]] = {}
+    for literal, orders in literals.items():
+        known = table.setdefault(literal[0], [])
+        known += [order for order in orders if order not in known]
+    return table
