@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # The demonstration is the same whatever the user has configured.
 CLEAN_ENV = env $$(env | sed -n 's/^\(FENNEC_[A-Za-z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: help demo test lint bench soak docs install clean
+.PHONY: help demo test lint bench soak mutants docs install clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -48,6 +48,10 @@ bench: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp
 	FENNEC_SOAK=1 $(CLEAN_ENV) $(BIN)/python -m pytest -q -m soak --timeout 7200
+	$(BIN)/python -m scripts.mutants
+
+mutants: $(VENV)/test.stamp
+	$(BIN)/python -m scripts.mutants
 
 docs: $(VENV)/test.stamp
 	$(BIN)/python -m scripts.make_docs

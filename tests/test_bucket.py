@@ -115,3 +115,64 @@ def test_tokens_are_taken_when_the_request_is_sent() -> None:
     record, turn = reserve(record, NOW, amount=10.0, **limits)
     assert turn.wait_s == pytest.approx(10.0)
     assert reserve(record, NOW + 10.0, amount=10.0, tokens=limits["tokens"])[1].wait_s == pytest.approx(10.0)
+
+
+def test_a_burst_of_one_s_own_takes_the_place_of_the_default() -> None:
+    assert RateLimiter.per_minute(60, 2.0) == (1.0, 2.0)
+
+
+def test_a_learnt_limit_of_tokens_counts_like_a_given_one() -> None:
+    record = learn(None, NOW, ObservedLimits(tokens=600.0))
+    record, turn = reserve(record, NOW, amount=600.0)
+    assert turn.wait_s == 0.0
+    assert reserve(record, NOW, amount=100.0)[1].wait_s == pytest.approx(10.0)
+    record = settle(record, reserved=600.0, used=200.0)
+    assert reserve(record, NOW, amount=100.0)[1].wait_s == 0.0
+    record = settle(record, reserved=0.0, used=400.0)  # and more than was reserved is taken
+    assert reserve(record, NOW, amount=100.0)[1].wait_s == pytest.approx(10.0)
+
+
+def test_what_was_never_reserved_is_not_settled() -> None:
+    assert settle(None, 5.0, 1.0, RateLimiter(1.0, 1.0)) is None
+    record, _ = reserve(None, NOW, requests=RateLimiter(1.0, 1.0))
+    assert settle(record, 5.0, 1.0, RateLimiter(1.0, 1.0)) == record
+    assert settle(record, 5.0, 1.0) == record
+
+
+def test_requests_and_tokens_are_different_buckets() -> None:
+    record, _ = reserve(None, NOW, requests=RateLimiter(1.0, 1.0))
+    assert reserve(record, NOW, tokens=RateLimiter(1.0, 1.0), amount=1.0)[1].wait_s == 0.0
+    assert reserve(record, NOW, requests=RateLimiter(1.0, 1.0))[1].wait_s == pytest.approx(1.0)
+
+
+def test_a_wait_as_long_as_allowed_is_granted_and_a_longer_one_is_not() -> None:
+    slow = RateLimiter(1 / 60, 1.0)
+    record, _ = reserve(None, NOW, requests=slow)
+    assert reserve(record, NOW, requests=slow)[1] == (60.0, True)
+    assert reserve(record, NOW - 0.5, requests=slow)[1] == (60.5, False)
+
+
+def test_holds_of_a_moment_and_of_the_longest_count() -> None:
+    assert reserve(hold(None, NOW, 0.5), NOW)[1].wait_s == pytest.approx(0.5)
+    assert hold(None, NOW, 0.0) is None
+    longest = hold(None, NOW, LONGEST_WAIT_S)
+    assert reserve(longest, NOW, longest_wait=1e9)[1].wait_s == LONGEST_WAIT_S
+
+
+def test_a_limit_with_something_left_holds_nobody() -> None:
+    record = learn(None, NOW, ObservedLimits(requests=500.0, requests_left=1.0, requests_reset_s=7.0))
+    assert reserve(record, NOW)[1].wait_s == 0.0
+
+
+def test_what_was_learnt_outlives_a_hold_and_a_clock_that_is_set_back() -> None:
+    record = learn(None, NOW, ObservedLimits(requests=1.0, tokens=60.0))
+    record = learn(record, NOW, ObservedLimits(tokens_left=0.0, tokens_reset_s=7.0))
+    record, turn = reserve(record, NOW, amount=60.0)
+    assert turn.wait_s == pytest.approx(7.0)
+    earlier = NOW - 3600.0
+    record, turn = reserve(record, earlier, amount=60.0)
+    assert turn.wait_s == 0.0
+    assert reserve(record, earlier, amount=0.0)[1].wait_s == pytest.approx(60.0)  # one request a minute
+    record = learn(None, NOW, ObservedLimits(tokens=60.0))
+    record, _ = reserve(record, earlier, amount=60.0)
+    assert reserve(record, earlier, amount=30.0)[1].wait_s == pytest.approx(30.0)  # sixty tokens a minute

@@ -202,3 +202,42 @@ def test_breaker_model_stateful() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)
     )
+
+
+def test_the_last_second_before_a_probe_is_refused_too() -> None:
+    assert refused(OPEN, 1029.5) == 0.5
+    assert leave(OPEN, 1030.0)[1].probe
+
+
+def test_the_longest_time_with_its_jitter_is_a_legal_one() -> None:
+    record, now = OPEN, 1000.0
+    for _ in range(2):
+        now += state_of(record, now, BREAKER)[1]
+        record, permit = leave(record, now)
+        record = report(record, permit, "failure", now, lambda _low, high: high, BREAKER)
+    assert state_of(record, now, BREAKER) == ("open", pytest.approx(110.0))
+    assert state_of(record, now - 0.5, BREAKER)[1] == 0.0  # further ahead than that is no moment of ours
+
+
+def test_a_reset_counts_from_the_generation_that_was() -> None:
+    record, permit = leave(OPEN, 1031.0)
+    assert leave(reset(record), 1031.0)[1].generation == permit.generation + 1
+
+
+def test_successes_of_the_last_minute_are_counted_against_failures() -> None:
+    record = after(None, 0.0, *["ok"] * 6)
+    for moment in (10.0, 20.0, 30.0, 40.0, 50.0):
+        record = after(record, moment, "failure", "ok")
+    assert state_of(record, 50.0)[0] == "closed"  # 5 of 16
+    record = after(record, 60.0, "failure")  # and without those of the first ten seconds 6 of 11
+    assert state_of(record, 60.0)[0] == "open"
+
+
+def test_attempts_of_one_moment_share_a_bucket() -> None:
+    record = after(None, 3.0, "ok", "ok", "failure")
+    assert record is not None
+    assert record["buckets"] == [[0, 2, 1]]
+    record = after(record, 9.9, "ok")
+    record = after(record, 10.0, "failure")
+    assert record is not None
+    assert record["buckets"] == [[0, 3, 1], [1, 0, 1]]

@@ -10,6 +10,7 @@ from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk
 from fennec_cli.dialects.openai_errors import decode_error
 from fennec_cli.errors import (
     AuthenticationError,
+    CircuitOpen,
     FennecError,
     NetworkError,
     QuotaExhausted,
@@ -220,3 +221,127 @@ def test_retry_deadline_never_exceeded_by_more_than_100ms() -> None:
         with pytest.raises(type(error)):
             list(retry(Script(*[[error]] * 1000), policy)(request))
         assert time.monotonic() <= end + 0.1
+
+
+def test_attempts_are_numbered_in_the_request_and_in_the_answer() -> None:
+    seen: list[CompletionRequest] = []
+
+    def inner(request: CompletionRequest) -> Chunks:
+        seen.append(request)
+        if len(seen) < 3:
+            raise ServerError("no")
+        yield HELLO
+
+    chunks = list(retry(inner, POLICY, sleep=lambda _s: None)(REQUEST))
+    assert seen == [REQUEST, REQUEST._replace(attempt=2), REQUEST._replace(attempt=3)]
+    assert [chunk.metadata.attempts for chunk in chunks if chunk.metadata] == [3]
+    assert [chunk.retry.attempt for chunk in chunks if chunk.retry] == [1, 2]
+
+
+def test_an_answer_at_first_says_nothing_of_attempts() -> None:
+    assert list(retry(Script([HELLO]), POLICY)(REQUEST)) == [HELLO]
+
+
+def test_a_hint_as_long_as_allowed_is_followed_and_a_longer_one_is_not() -> None:
+    policy = POLICY._replace(max_retry_after=7.0)
+    assert run(Script([RateLimitError("no", retry_after=7.0)], [HELLO]), policy) == ("Hello", [7.0])
+    script = Script([RateLimitError("no", retry_after=7.5)], [HELLO])
+    with pytest.raises(RateLimitError) as caught:
+        run(script, policy)
+    assert (script.calls, caught.value.hint) == (1, "try again in 7.5 s")
+
+
+def test_without_a_hint_of_the_server_none_is_made_up() -> None:
+    assert run(Script([ServerError("no")], [HELLO]), POLICY._replace(max_retry_after=0.5)) == ("Hello", [1.0])
+
+
+def test_a_wait_that_ends_at_the_deadline_is_too_long() -> None:
+    script = Script([ServerError("no")], [HELLO])
+    with pytest.raises(ServerError):
+        run(script, request=REQUEST._replace(deadline=1.0))
+    assert run(Script([ServerError("no")], [HELLO]), request=REQUEST._replace(deadline=1.1)) == ("Hello", [1.0])
+
+
+def test_a_budget_that_is_used_up_ends_the_retries_and_says_so() -> None:
+    asked: list[bool] = []
+
+    def may_retry() -> bool:
+        asked.append(True)
+        return len(asked) < 2
+
+    stage = retry(
+        Script([ServerError("1")], [ServerError("2")], [HELLO]), POLICY, may_retry=may_retry, sleep=lambda _: None
+    )
+    with pytest.raises(ServerError, match="2") as caught:
+        list(stage(REQUEST))
+    assert (caught.value.attempts, caught.value.budget_exhausted) == (2, True)
+    assert caught.value.hint == "retries of all processes are used up for the moment; try again later"
+
+
+def test_the_budget_is_not_asked_for_a_retry_that_is_not_made() -> None:
+    def may_retry() -> bool:
+        raise AssertionError("asked")
+
+    with pytest.raises(AuthenticationError):
+        list(retry(Script([AuthenticationError("no")]), POLICY, may_retry=may_retry)(REQUEST))
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_an_attempt_that_is_not_let_through_is_not_counted_and_hides_no_better_error(before: int) -> None:
+    failures: list[list[CompletionChunk | FennecError]] = [[ServerError(f"{n}")] for n in range(1, before + 1)]
+    script = Script(*failures, [CircuitOpen("open")], [HELLO])
+    with pytest.raises(ServerError, match=str(before)) as caught:
+        run(script, POLICY._replace(max_attempts=9))
+    assert caught.value.attempts == before
+    assert script.calls == before + 1
+
+
+def test_a_circuit_that_is_open_from_the_start_counts_no_attempt() -> None:
+    with pytest.raises(CircuitOpen) as caught:
+        run(Script([CircuitOpen("open", retry_after=5.0, hint="wait")], [HELLO]))
+    assert (caught.value.attempts, caught.value.hint) == (0, "wait")
+
+
+def test_what_broke_off_keeps_what_is_known_of_the_failure() -> None:
+    cause = ServerError("cut", provider="p", status=502, request_id="r")
+    stage = retry(Script([ServerError("first")], [HELLO, cause]), POLICY, sleep=lambda _s: None)
+    with pytest.raises(StreamBroken) as caught:
+        list(stage(REQUEST))
+    error = caught.value
+    assert (error.message, error.provider, error.status, error.request_id) == (
+        "the answer broke off: cut",
+        "p",
+        502,
+        "r",
+    )
+    assert (error.attempts, error.partial) == (2, True)
+    assert error.hint == "what was written is incomplete; try again, or hold answers back with --atomic"
+    with pytest.raises(StreamBroken) as caught:
+        list(retry(Script([HELLO, NetworkError("cut", hint="plug it in")]), POLICY)(REQUEST))
+    assert caught.value.hint == "plug it in"
+
+
+def highest(_low: float, high: float) -> float:
+    return high
+
+
+def test_a_hint_is_never_undercut_and_stretched_by_a_tenth_at_most_a_second() -> None:
+    def waits(seconds: float) -> tuple[float, float]:
+        error = RateLimitError("no", retry_after=seconds)
+        return wait_s(error, 1, POLICY, min), wait_s(error, 1, POLICY, highest)
+
+    assert waits(4.0) == (4.0, pytest.approx(4.4))
+    assert waits(60.0) == (60.0, 61.0)
+
+
+def test_jitter_is_full_for_faults_and_equal_for_throttling() -> None:
+    full, equal = POLICY._replace(jitter="full"), POLICY._replace(jitter="equal")
+    fault, throttled = ServerError("no"), RateLimitError("no")
+    assert (wait_s(fault, 3, full, min), wait_s(fault, 3, full, highest)) == (0.0, 4.0)
+    assert (wait_s(fault, 3, equal, min), wait_s(fault, 3, equal, highest)) == (2.0, 4.0)
+    assert (wait_s(throttled, 3, full, min), wait_s(throttled, 3, full, highest)) == (2.0, 4.0)
+
+
+def test_pauses_before_the_first_visible_chunk_do_not_end_the_priming() -> None:
+    script = Script([PAUSE, CompletionChunk(role="assistant"), PAUSE, NetworkError("cut")], [HELLO])
+    assert run(script) == ("Hello", [1.0])
