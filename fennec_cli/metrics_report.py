@@ -12,7 +12,7 @@ from fennec_cli.errors import ConfigError
 from fennec_cli.metrics import BOUNDS_S, Histogram, ProviderMetrics
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
-from fennec_cli.store import StateStore
+from fennec_cli.store import ERRORS, StateStore, failure_count
 
 HEADER = (
     "MODEL",
@@ -24,6 +24,8 @@ HEADER = (
     "TOKENS IN",
     "OUT",
     "COST",
+    "PER S",
+    "LIMITED",
     "RETRIES",
     "CACHED",
     "CIRCUIT",
@@ -58,15 +60,15 @@ def collect(registry: ProviderRegistry, clock: Callable[[], float] = time.time) 
 def reset(store: StateStore) -> int:
     """Forget all counters, and return of how many models there were some."""
     names = [name for name, _ in store.scan("metrics|")]
-    for name in names:
+    for name in (*names, ERRORS):
         store.update([name], lambda _records: ([None], None))
     return len(names)
 
 
-def rendered(found: list[Measured], output_format: str) -> bytes:
+def rendered(found: list[Measured], output_format: str, store: StateStore) -> bytes:
     """The counters as a table, a JSON array, NDJSON, or Prometheus' text."""
     if output_format == "prometheus":
-        return prometheus(found)
+        return prometheus(found, store)
     if output_format == "table":
         return table([HEADER, *map(_cells, found)]).encode() if found else b"nothing was counted yet\n"
     rows = [row(each) for each in found]
@@ -107,9 +109,14 @@ def row(each: Measured) -> dict[str, Any]:
     }
 
 
-def prometheus(found: list[Measured]) -> bytes:
+def prometheus(found: list[Measured], store: StateStore) -> bytes:
     """Prometheus' text format, version 0.0.4."""
-    return "".join(f"{line}\n" for line in _lines(found)).encode()
+    name = "fennec_state_store_errors_total"
+    of_the_store = [
+        *_head(name, "counter", "How often a process could not use the shared state."),
+        f"{name} {failure_count(store.get(ERRORS))}",
+    ]
+    return "".join(f"{line}\n" for line in (*_lines(found), *of_the_store)).encode()
 
 
 def _lines(found: list[Measured]) -> Iterator[str]:
@@ -143,6 +150,9 @@ def _lines(found: list[Measured]) -> Iterator[str]:
         yield _sample("fennec_cost_usd_total", each, each.cost_usd)
     yield from _histograms(found, "fennec_response_seconds", "Length of answers.", lambda each: each.response_time)
     yield from _histograms(found, "fennec_ttft_seconds", "Time to first token.", lambda each: each.ttft)
+    yield from _head("fennec_requests_per_second", "gauge", "Attempts a second in the last minute.")
+    for each in found:
+        yield _sample("fennec_requests_per_second", each, each.counted.requests_per_second)
     yield from _head("fennec_circuit_open", "gauge", "1 for a circuit that is not closed.")
     for each in found:
         yield _sample("fennec_circuit_open", each, int(each.circuit != "closed"))
@@ -202,6 +212,8 @@ def _cells(each: Measured) -> tuple[str, ...]:
         str(counted.token_usage.input_tokens),
         str(counted.token_usage.output_tokens),
         f"${each.cost_usd:.4f}",
+        f"{counted.requests_per_second:.2f}",
+        str(sum(counted.rate_limit_hits.values())),
         str(counted.retries),
         str(counted.cache_hits),
         each.circuit.replace("_", "-"),

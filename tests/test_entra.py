@@ -154,6 +154,7 @@ def test_a_date_without_a_zone_is_local_time() -> None:
         b'{"accessToken":"a","expires_on":"nan"}',
         b'{"accessToken":"a","expires_in":[1]}',
         b'{"accessToken":"a","expiresOn":[1]}',
+        read("azure-token-error-401.json"),
     ],
 )
 def test_what_is_no_token_is_refused(output: bytes) -> None:

@@ -15,7 +15,7 @@ from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config
 from fennec_cli.metrics import Attempt, Record, begin, count, finish, read, recent
 from fennec_cli.registry import ProviderRegistry
-from fennec_cli.store import MAX_RECORD, MemoryStore
+from fennec_cli.store import ERRORS, MAX_RECORD, MemoryStore
 
 NOW = 1_000_000.0
 SCHEMA = json.loads((Path(metrics.__file__).parent / "schemas" / "metrics.json").read_text())
@@ -107,6 +107,7 @@ def registry() -> ProviderRegistry:
     )
     opened = {"state": "open", "open_until": NOW + 10, "gen": 1, "probe": None}
     store.update(["circuit|openai|https://api.openai.com|gpt-5.4-mini"], lambda _records: ([opened], None))
+    store.update([ERRORS], lambda _records: ([{"n": 3}], None))
     return ProviderRegistry(Config(), environ={}, state=store)
 
 
@@ -121,7 +122,7 @@ def test_rows_fit_their_schema_and_costs_are_those_of_the_catalogue(registry: Pr
 
 def test_prometheus_parses(registry: ProviderRegistry) -> None:
     parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client, the judge, is not installed")
-    text = metrics_report.prometheus(metrics_report.collect(registry, lambda: NOW)).decode()
+    text = metrics_report.prometheus(metrics_report.collect(registry, lambda: NOW), registry.state).decode()
     families = {family.name: family for family in parser.text_string_to_metric_families(text)}
     requests = {tuple(sample.labels.values()): sample.value for sample in families["fennec_requests"].samples}
     assert requests == {("gone", 'we"ird\\name\n'): 1.0, ("openai", "gpt-5.4-mini"): 2.0}
@@ -133,22 +134,25 @@ def test_prometheus_parses(registry: ProviderRegistry) -> None:
     assert buckets[-1] == ("+Inf", 1.0)
     assert [value for _, value in buckets] == sorted(value for _, value in buckets)
     assert families["fennec_response_seconds"].type == "histogram"
+    assert [sample.value for sample in families["fennec_state_store_errors"].samples] == [3.0]
 
 
 def test_every_line_of_prometheus_is_a_comment_or_a_sample(registry: ProviderRegistry) -> None:
-    text = metrics_report.prometheus(metrics_report.collect(registry, lambda: NOW)).decode()
-    sample = re.compile(r'[a-z_]+\{([a-z]+="([^"\\\n]|\\.)*",?)+\} [0-9.e+-]+')
+    text = metrics_report.prometheus(metrics_report.collect(registry, lambda: NOW), registry.state).decode()
+    sample = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\.)*",?)+\})? [0-9.e+-]+')
     assert all(line.startswith("# ") or sample.fullmatch(line) for line in text.splitlines())
 
 
 def test_the_table_names_every_model_on_a_line(registry: ProviderRegistry) -> None:
-    lines = metrics_report.rendered(metrics_report.collect(registry, lambda: NOW), "table").decode().splitlines()
+    found = metrics_report.collect(registry, lambda: NOW)
+    lines = metrics_report.rendered(found, "table", registry.state).decode().splitlines()
     assert len(lines) == 3
     assert "timeout:1" in lines[2]
-    assert metrics_report.rendered([], "table") == b"nothing was counted yet\n"
+    assert metrics_report.rendered([], "table", registry.state) == b"nothing was counted yet\n"
 
 
 def test_reset_forgets_the_counters_and_nothing_else(registry: ProviderRegistry) -> None:
     assert metrics_report.reset(registry.state) == 2
     assert not list(registry.state.scan("metrics|"))
+    assert registry.state.get(ERRORS) is None
     assert len(list(registry.state.scan("circuit|"))) == 1

@@ -48,7 +48,8 @@ def show(config: Any, /, output: str | None, output_format: str) -> int:
 
     signals.install()
     sink = open_output(output) if output else DescriptorSink(1, closed=sys.stdout is None)
-    sink.write(rendered(collect(ProviderRegistry(config)), output_format))
+    registry = ProviderRegistry(config)
+    sink.write(rendered(collect(registry), output_format, registry.state))
     sink.commit()
     return 0
 

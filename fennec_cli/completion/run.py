@@ -215,7 +215,7 @@ def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -
     try:
         sink = open_output(path)
         try:
-            sink.write(prometheus(collect(registry)))
+            sink.write(prometheus(collect(registry), registry.state))
             sink.commit()
         finally:
             sink.discard()

@@ -1,12 +1,14 @@
 """What processes share: records by name, changed in short transactions.
 
-Shared state makes things better, never worse. A store that is missing, locked, read-only, full or broken is left alone
-for the rest of the run: `SharedState` goes on with what this process knows, and says so once.
+Shared state makes things better, never worse. A store that is missing, read-only, full or broken is left alone for the
+rest of the run, one that others hold for a while: `SharedState` goes on with what this process knows, and says so once.
 """
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +19,8 @@ Result = TypeVar("Result")
 Change = Callable[[list[Record | None]], tuple[list[Record | None], Result]]
 
 MAX_RECORD = 4096  # bytes of JSON
+REST_S = 5.0  # for which a store that others hold is left alone: each new try may cost another wait
+ERRORS = "store|errors"  # the record that counts how often processes could not use the store
 
 
 class StoreFailed(Exception):
@@ -28,7 +32,7 @@ class StoreBusy(StoreFailed):
 
 
 class StateStore(Protocol):
-    """Records by name. Every method may raise `StoreFailed`, but for those of `SharedState` and `MemoryStore`."""
+    """Records by name. Every method may raise `StoreFailed`, but for those of the other classes in this module."""
 
     def get(self, name: str, /) -> Record | None:
         """Return a record, or None."""
@@ -78,16 +82,41 @@ class MemoryStore:
         """Nothing is open."""
 
 
+class NullStore:
+    """Records that nobody remembers: each change begins with nothing."""
+
+    def get(self, _name: str, /) -> Record | None:
+        return None
+
+    def update(self, names: Sequence[str], change: Change[Result], /) -> Result:
+        return change([None] * len(names))[1]
+
+    def scan(self, _prefix: str, /) -> Iterator[tuple[str, Record]]:
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class SharedState:
     """A store that never fails: opened when it is first used, replaced by memory when it cannot be.
 
-    `failures` counts what went wrong; `say` is told the reason once.
+    `failures` counts what went wrong, and is added to the record `ERRORS` at the end; `say` is told the reason once.
     """
 
-    def __init__(self, open_store: Callable[[], StateStore], say: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], StateStore],
+        say: Callable[[str], None] = lambda _text: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open = open_store
         self._say = say
+        self._clock = clock
         self._store: StateStore | None = None
+        self._own = MemoryStore()
+        self._rests_until = 0.0
         self._lock = threading.Lock()
         self.failures = 0
 
@@ -101,15 +130,26 @@ class SharedState:
         return iter(self._try(lambda store: list(store.scan(prefix))))
 
     def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
+        store = self._store
+        if store is None:
+            return
+        if self.failures and store is not self._own and self._clock() >= self._rests_until:
+            with suppress(StoreFailed):
+                store.update([ERRORS], lambda records: ([{"n": failure_count(records[0]) + self.failures}], None))
+        store.close()
 
     def _try(self, use: Callable[[StateStore], Result]) -> Result:
+        if self._clock() < self._rests_until:
+            return use(self._own)
         store = self._store
         try:
             if store is None:
                 store = self._opened()
             return use(store)
+        except StoreBusy as error:
+            self._note(error)
+            self._rests_until = self._clock() + REST_S
+            return use(self._own)
         except StoreFailed as error:
             return use(self._given_up(store, error))
 
@@ -120,15 +160,24 @@ class SharedState:
             return self._store
 
     def _given_up(self, failed: StateStore | None, error: StoreFailed) -> StateStore:
+        self._note(error)
         with self._lock:
-            self.failures += 1
             if self._store is failed:  # the first thread that met the failure
-                self._say(f"the shared state cannot be used ({error}); this process goes on with its own")
                 if failed is not None:
                     failed.close()
-                self._store = MemoryStore()
-            assert self._store is not None
-            return self._store
+                self._store = self._own
+            return self._own
+
+    def _note(self, error: StoreFailed) -> None:
+        with self._lock:
+            self.failures += 1
+            if self.failures == 1:
+                self._say(f"the shared state cannot be used ({error}); this process goes on with its own")
+
+
+def failure_count(record: Record | None) -> int:
+    """Return what the record `ERRORS` counts."""
+    return int(record["n"]) if record else 0
 
 
 def shared_state(

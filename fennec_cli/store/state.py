@@ -19,7 +19,7 @@ import orjson
 from diskcache.core import DBNAME
 
 from fennec_cli.store import MAX_RECORD, Change, Record, Result, StoreFailed
-from fennec_cli.store.disk import DiskCache, StoreBroken, translated
+from fennec_cli.store.disk import BUSY_S, DiskCache, StoreBroken, translated
 
 _SETTINGS: dict[str, Any] = {
     "eviction_policy": "none",
@@ -32,10 +32,13 @@ _T = TypeVar("_T")
 
 
 class DiskState:
-    """A `StateStore` in a directory of ours. A database that turns out to be broken is replaced once."""
+    """A `StateStore` in a directory of ours. A database that turns out to be broken is replaced once.
 
-    def __init__(self, directory: Path) -> None:
-        self._cache = _OneConnection(directory, **_SETTINGS)
+    `busy_s` is how long it waits for other processes, in seconds.
+    """
+
+    def __init__(self, directory: Path, *, busy_s: float = BUSY_S) -> None:
+        self._cache = _OneConnection(directory, busy_s=busy_s, **_SETTINGS)
         self._replaced = False
         self._lock = threading.Lock()  # of the connection
         self._waiting: deque[_Update] = deque()

@@ -185,6 +185,7 @@ def test_an_answer_without_any_text_is_an_answer() -> None:
     assert run(Script([CompletionChunk(role="assistant"), STOP])) == ("", [])
 
 
+@pytest.mark.soak
 def test_retry_never_after_output() -> None:
     """Wherever attempts fail: what is shown is a prefix of the answer, and only a whole answer is a success."""
     random = Random(5)

@@ -10,16 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from fennec_cli.store import MemoryStore, Record, SharedState, StateStore, StoreFailed, shared_state
+from fennec_cli.store import (
+    ERRORS,
+    REST_S,
+    MemoryStore,
+    NullStore,
+    Record,
+    SharedState,
+    StateStore,
+    StoreFailed,
+    shared_state,
+)
 from fennec_cli.store.state import DiskState
 from tests.conftest import soak
 
 PROCESSES = 16
+PATIENT_S = 30.0  # for machines that have more to do: what is tested is not how long one waits
 
 
 def counted(records: list[Record | None]) -> tuple[list[Record | None], int]:
     new = [{"n": (record or {"n": 0})["n"] + 1} for record in records]
     return [*new], new[0]["n"]
+
+
+def test_a_null_store_remembers_nothing() -> None:
+    store = NullStore()
+    assert [store.update(["a"], counted), store.update(["a"], counted)] == [1, 1]
+    assert (store.get("a"), list(store.scan(""))) == (None, [])
+    store.close()
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -82,7 +100,7 @@ def test_files_are_private_whatever_the_umask_is(tmp_path: Path) -> None:
 
 
 def _count(directory: Path, times: int) -> None:
-    store = DiskState(directory)
+    store = DiskState(directory, busy_s=PATIENT_S)
     for _ in range(times):
         store.update(["a", "b"], counted)
     store.close()
@@ -111,6 +129,23 @@ def test_state_locked_fails_open_in_250ms(tmp_path: Path) -> None:
     assert shared.failures == 1
     assert said == ["the shared state cannot be used (another process holds it); this process goes on with its own"]
     holder.close()
+
+
+def test_a_store_that_was_busy_is_used_again_and_its_failures_are_counted(tmp_path: Path) -> None:
+    DiskState(tmp_path).close()
+    holder = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    now = 0.0
+    said: list[str] = []
+    shared = SharedState(lambda: DiskState(tmp_path), said.append, clock=lambda: now)
+    assert [shared.update(["a"], counted), shared.update(["a"], counted)] == [1, 2]  # of our own
+    holder.close()
+    now = REST_S
+    assert shared.update(["a"], counted) == 1
+    shared.close()
+    after = DiskState(tmp_path)
+    assert (after.get("a"), after.get(ERRORS)) == ({"n": 1}, {"n": 1})
+    assert len(said) == 1
 
 
 def test_state_readonly_home() -> None:
