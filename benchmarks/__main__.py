@@ -17,11 +17,11 @@ from pathlib import Path
 from benchmarks import instructions
 from benchmarks.measure import RunFailed, Sample, run
 from benchmarks.table import TOOLS, render
-from benchmarks.tools import CHUNKS, ROOT, Bench, command, install_competitor, install_fennec
+from benchmarks.tools import CHUNKS, ROOT, STATE, Bench, command, install_competitor, install_fennec
 
 Run = tuple[str, str]  # tool, case
-LIGHT = ("pass", "version", "help", "complete help", "live")
-CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS)))
+LIGHT = ("pass", "version", "help", "complete help", "live", "live alone")
+CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS, *STATE)))
 
 # How often each run is made: normally (about four minutes on two cores) and with --quick (about twenty seconds).
 TIMES: dict[Run, tuple[int, int]] = {
@@ -29,6 +29,8 @@ TIMES: dict[Run, tuple[int, int]] = {
     ("fennec", "20k"): (9, 2),
     ("fennec", "20k ndjson"): (9, 2),
     ("fennec", "200k"): (5, 1),
+    ("fennec", "transactions"): (5, 1),
+    ("fennec", "updates"): (3, 1),
     ("llm", "help"): (9, 1),
     **{(tool, "live"): (9, 1) for tool in TOOLS[1:]},
     **{(tool, "20k"): (2, 1) for tool in TOOLS[1:]},

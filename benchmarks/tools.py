@@ -13,7 +13,8 @@ from benchmarks.server import answer_text
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
-CHUNKS = {"live": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+CHUNKS = {"live": 1, "live alone": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+STATE = ("transactions", "updates")  # cases that measure themselves and print the figure
 # Every event is at once a line for sed and an object for jq; `fennec` is what this pipe becomes.
 CURL = """\
 curl -sN -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' \
@@ -63,6 +64,8 @@ def fennec(environment: Path, case: str) -> list[str]:
     if case in CHUNKS:
         ndjson = ["--ndjson"] if case.endswith("ndjson") else []
         return [program, "complete", "-m", f"openai/bench-{CHUNKS[case]}", *ndjson]
+    if case in STATE:
+        return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "state.py"), case]
     return [program, *{"version": ["--version"], "help": ["--help"], "complete help": ["complete", "--help"]}[case]]
 
 
@@ -83,7 +86,11 @@ ARGV: dict[str, Callable[[Path, str], list[str]]] = {"fennec": fennec, "llm": ll
 
 
 def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
-    return Command(tuple(ARGV[tool](environment, case)), bench.prompt, bench.environ, _check(case))
+    environ = bench.environ
+    if case == "live alone":
+        del environ["HOME"]  # then there is no place for a state that is shared
+    figure = float if case in STATE else None
+    return Command(tuple(ARGV[tool](environment, case)), bench.prompt, environ, _check(case), figure)
 
 
 def _check(case: str) -> Callable[[bytes], bool]:

@@ -84,7 +84,9 @@ class ProviderSelector:
 
     def plan(self, request: CompletionRequest) -> list[Target]:
         """Return the models to ask for `request`, in order. Raises a `FennecError` when none of them can answer."""
-        found = choose([self._candidate(target) for target in self._targets], self._strategy, Needs.of(request))
+        needs = Needs.of(request)
+        candidates = [self._candidate(target, request, needs) for target in self._targets]
+        found = choose(candidates, self._strategy, needs)
         for candidate, reason in found.skipped:
             self._say(1, f"{self._strategy}: {candidate.name} skipped: {reason}")
         if not found.order:
@@ -113,18 +115,28 @@ class ProviderSelector:
             return [_bare(target)]
         return [Target(target.provider, model, "") for model in self._models.all_of(target.provider)]
 
-    def _candidate(self, target: Target) -> Candidate:
+    def _candidate(self, target: Target, request: CompletionRequest, needs: Needs) -> Candidate:
+        falls_back = self._strategy == "fallback"
+        if falls_back and (not needs.capabilities or target == self._named):
+            return Candidate(target.provider, target.model)  # it is asked, whatever is known
         known = self._facts.get(target)
         if known is None:
             known = self._facts[target] = self._looked_up(target)
-        return known._replace(standing=self._standing(target))
+        if falls_back:
+            return known
+        keeps_private = not needs.private or self._keeps_private(target, request)
+        return known._replace(standing=self._standing(target), private=keeps_private)
+
+    def _keeps_private(self, target: Target, request: CompletionRequest) -> bool:
+        try:
+            return self._registry.keeps_private(target.provider, request._replace(model=target.model))
+        except ConfigError:
+            return True  # it says so itself when it is asked
 
     def _looked_up(self, target: Target) -> Candidate:
         name, model = target.provider, target.model
         if not self._registry.is_usable(name):
             return Candidate(name, model, unusable="no key for it was found")
-        if self._strategy == "fallback":
-            return Candidate(name, model)
         from fennec_cli.catalogue import lookup
 
         kind = self._registry.type_of(name)

@@ -17,6 +17,7 @@ from fennec_cli.keys.places import Place, place_of
 from fennec_cli.keys.source import KeySources, Record, no_record
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
+from fennec_cli.request import CompletionRequest
 from fennec_cli.store import StateStore, shared_state
 from fennec_cli.transport import HTTPProvider
 
@@ -102,6 +103,12 @@ class ProviderRegistry:
     def address(self, name: str) -> str:
         """The base URL of a provider. Raises `ConfigError`."""
         return self._assembly(self._settings(name), None).endpoint().base_url
+
+    def keeps_private(self, name: str, request: CompletionRequest) -> bool:
+        """Whether a provider keeps nothing of this request when it is private. Raises `ConfigError`."""
+        settings = self._settings(name)
+        endpoint = self._assembly(settings, request.model).endpoint()
+        return provider_module(settings.type, name=name).keeps_private(request, endpoint)
 
     def direct(self, name: str) -> HTTPProvider:
         """Return the provider at its one address, for calls that are no completions."""

@@ -20,6 +20,7 @@ class Needs(NamedTuple):
     input_tokens: int = 0
     output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()  # of images, reasoning, schema, tools
+    private: bool = False
 
     @classmethod
     def of(cls, request: CompletionRequest) -> "Needs":
@@ -37,6 +38,7 @@ class Needs(NamedTuple):
             + estimate_tokens(definitions),
             request.sampling.max_tokens,
             frozenset(name for name, needed in wanted.items() if needed),
+            request.private,
         )
 
 
@@ -50,7 +52,10 @@ class Standing(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A model that could answer: `capabilities` None where nobody knows them, `unusable` why it cannot be asked."""
+    """A model that could answer: `capabilities` None where nobody knows them, `unusable` why it cannot be asked.
+
+    `private`: its provider keeps nothing of a private request.
+    """
 
     provider: str
     model: str
@@ -59,6 +64,7 @@ class Candidate(NamedTuple):
     price: Price | None = None
     standing: Standing = Standing()
     unusable: str | None = None
+    private: bool = True
 
     @property
     def name(self) -> str:
@@ -73,9 +79,13 @@ class Choice(NamedTuple):
 
 
 def choose(candidates: list[Candidate], strategy: SelectionStrategy, needs: Needs) -> Choice:
-    """Order the candidates. Fallback keeps their order and asks each of them, whatever is thought of it."""
-    if strategy in ("manual", "fallback"):
+    """Order the candidates. Fallback keeps their order, and asks those that lack something if all of them do."""
+    if strategy == "manual":
         return Choice(tuple((candidate, "named") for candidate in candidates), ())
+    if strategy == "fallback":
+        lacking = [(candidate, reason) for candidate in candidates if (reason := missing(candidate, needs))]
+        able = [candidate for candidate in candidates if not missing(candidate, needs)]
+        return Choice(tuple((each, "named") for each in able or candidates), tuple(lacking) if able else ())
     skipped = [(candidate, reason) for candidate in candidates if (reason := obstacle(candidate, needs))]
     left = [candidate for candidate in candidates if not obstacle(candidate, needs)]
     if strategy == "cost":
@@ -93,12 +103,20 @@ def obstacle(candidate: Candidate, needs: Needs) -> str | None:
         return candidate.unusable
     if candidate.standing.circuit_open_s > 0:
         return f"circuit open {candidate.standing.circuit_open_s:.0f} s"
-    if candidate.capabilities is not None and (missing := needs.capabilities - candidate.capabilities):
-        return f"it has no {', '.join(sorted(missing))}"
+    if needs.private and not candidate.private:
+        return "it has no privacy opt-out"
+    if reason := missing(candidate, needs):
+        return reason
     window = candidate.context_window
     if window is not None and needs.input_tokens + (needs.output_tokens or 0) > window:
         return f"about {needs.input_tokens} tokens do not fit into its context window of {window}"
     return None
+
+
+def missing(candidate: Candidate, needs: Needs) -> str | None:
+    """What the request needs and the model is known to lack, or None."""
+    lacks = needs.capabilities - candidate.capabilities if candidate.capabilities is not None else None
+    return f"it has no {', '.join(sorted(lacks))}" if lacks else None
 
 
 def cost_usd(candidate: Candidate, needs: Needs) -> float | None:

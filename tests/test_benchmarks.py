@@ -33,7 +33,7 @@ def test_a_goal_in_terms_of_another_tool_is_open_without_it() -> None:
     assert Goal("<=", 0.25, "llm").met(1.0, None) is None
 
 
-@pytest.mark.parametrize(("live_s", "expected"), [(0.11, "ok"), (0.13, "MISS <= 12 P")])
+@pytest.mark.parametrize(("live_s", "expected"), [(0.13, "ok"), (0.14, "MISS <= 13.5 P")])
 def test_a_missed_goal_is_named(live_s: float, expected: str) -> None:
     samples = {("fennec", "pass"): sample(0.01), ("fennec", "live"): sample(live_s)}
     assert verdict(LIVE, figures(samples)) == expected

@@ -32,13 +32,28 @@ def test_what_a_request_needs() -> None:
         sampling=Sampling(max_tokens=50, reasoning_effort="low"),
     )
     needs = Needs.of(request)
-    assert needs[1:] == (50, ALL)
+    assert needs[1:] == (50, ALL, False)
     assert 1100 < needs.input_tokens < 1200  # the text, an image, and the definitions
-    assert Needs.of(CompletionRequest.from_text("", model="m")) == (0, None, frozenset())
+    assert Needs.of(CompletionRequest.from_text("", model="m")) == (0, None, frozenset(), False)
+    assert Needs.of(CompletionRequest.from_text("", model="m", private=True)).private
 
 
-def test_fallback_keeps_the_order_and_asks_everybody() -> None:
-    assert order("fallback", Needs(10**9, None, ALL)) == ["unknown", "good", "cheap"]
+def test_fallback_keeps_the_order_and_skips_what_lacks_something() -> None:
+    assert order("fallback", Needs(10**9)) == ["unknown", "good", "cheap"]
+    found = choose([CHEAP, *EVERY], "fallback", Needs(capabilities=ALL))
+    assert [each.model for each, _ in found.order] == ["unknown", "good"]
+    assert {reason for _, reason in found.skipped} == {"it has no images, reasoning, schema"}
+
+
+def test_a_wrong_capability_never_blocks_all_that_was_asked_for() -> None:
+    assert order("fallback", Needs(capabilities=ALL), [CHEAP]) == ["cheap"]
+    assert order("manual", Needs(capabilities=ALL), [CHEAP]) == ["cheap"]
+
+
+def test_a_private_request_goes_to_nobody_who_may_keep_it() -> None:
+    talks = GOOD._replace(model="talks", private=False)
+    assert skipped(Needs(private=True), [talks, CHEAP]) == {"talks": "it has no privacy opt-out"}
+    assert skipped(Needs(), [talks, CHEAP]) == {}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,12 @@ def damage_open_to_others(path: Path) -> None:
     path.chmod(0o777)
 
 
-@pytest.mark.parametrize("damage", [damage_readonly, damage_open_to_others])
+def damage_link(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/tmp")
+
+
+@pytest.mark.parametrize("damage", [damage_readonly, damage_open_to_others, damage_link])
 def test_a_state_directory_that_is_no_use_never_stops_an_answer(
     fennec: Fennec, serve: Serve, damage: Callable[[Path], None]
 ) -> None:
@@ -151,17 +156,27 @@ def test_a_full_disk_never_stops_an_answer(fennec: Fennec, serve: Serve) -> None
     serve(answer("fine"))
     limited = fennec.shell("ulimit -f 0; fennec complete --no-stdin hi -v")
     assert (limited.stdout, limited.status) == (b"fine", 0)
-    assert "shared state cannot be used" in limited.stderr
+    assert limited.stderr.count("shared state cannot be used") == 1
+
+
+def test_a_state_on_a_medium_that_cannot_be_written_never_stops_an_answer(fennec: Fennec, serve: Serve) -> None:
+    """Nobody can make a directory there, not even root."""
+    serve(answer("fine"))
+    fennec.complete(env={"XDG_STATE_HOME": "/sys/kernel"}).succeeded("fine")
+    result = fennec.complete("-v", env={"XDG_STATE_HOME": "/sys/kernel"})
+    assert (result.stdout, result.stderr.count("shared state cannot be used")) == (b"fine", 1)
 
 
 def test_a_state_that_is_deleted_during_a_run_costs_nothing(fennec: Fennec, serve: Serve) -> None:
     import shutil
 
     peer = serve([sleep(0.5), *answer("fine")])
-    with fennec.start("complete", "hi", "--no-stdin") as process:
+    with fennec.start("complete", "hi", "--no-stdin", "-v") as process:
         assert peer.seen.wait(10)
         shutil.rmtree(state(fennec))
-        finished(process).succeeded("fine")
+        result = finished(process)
+    assert (result.stdout, result.status) == (b"fine", 0)
+    assert result.stderr.count("shared state cannot be used") <= 1  # what is open can be written to
 
 
 def test_a_locked_state_delays_an_answer_by_no_more_than_it_must(fennec: Fennec, serve: Serve) -> None:
@@ -172,8 +187,9 @@ def test_a_locked_state_delays_an_answer_by_no_more_than_it_must(fennec: Fennec,
     holder = sqlite3.connect(state(fennec) / "cache.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     begin = time.monotonic()
-    fennec.complete().succeeded("fine")
+    result = fennec.complete("-v")
     assert time.monotonic() - begin < 3.0
+    assert (result.stdout, result.stderr.count("shared state cannot be used")) == (b"fine", 1)
     holder.close()
 
 
@@ -366,6 +382,72 @@ def test_all_models_of_a_kept_list_are_candidates(fennec: Fennec, serve: Serve, 
     assert result.status == 0, result
     assert "cost: openrouter/x/blind skipped: about 1 tokens do not fit" in result.stderr
     assert peer.requests[-1].json["model"] == "x/cheap"
+
+
+ABILITIES = {"tools": "tools", "schema": "structured_outputs", "reasoning": "reasoning"}
+
+
+def listed(model: str, usd: str, window: int, *abilities: str) -> dict[str, object]:
+    """A row of OpenRouter's list of models; `usd` is the price of a token."""
+    return {
+        "id": model,
+        "context_length": window,
+        "pricing": {"prompt": usd, "completion": usd},
+        "supported_parameters": ["max_tokens", *(ABILITIES[each] for each in abilities if each in ABILITIES)],
+        "architecture": {"input_modalities": ["text", *(["image"] if "images" in abilities else [])]},
+    }
+
+
+@pytest.mark.parametrize("strategy", ["automatic", "cost"])
+def test_the_list_of_openrouter_itself_is_chosen_from_by_the_task(
+    fennec: Fennec, serve: Serve, config: Callable[[str], str], tmp_path: Path, strategy: str
+) -> None:
+    """Each kind of prompt has one cheapest model that can, and each one before it lacks something."""
+    image, tools, schema = tmp_path / "i.png", tmp_path / "t.json", tmp_path / "s.json"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    tools.write_text('[{"name":"f","parameters":{"type":"object"}}]')
+    schema.write_text('{"type":"object"}')
+    models = [
+        listed("x/plain", "0.000001", 4000, "reasoning"),
+        listed("x/tools", "0.000002", 4000, "tools"),
+        listed("x/schema", "0.000003", 4000, "schema", "tools"),
+        listed("x/sees", "0.000004", 4000, "images", "schema", "tools"),
+        listed("x/long", "0.000005", 100_000, "schema"),
+    ]
+    peer = serve(whole(200, json.dumps({"data": models}).encode()), answer("{}"))
+    path = config(f'candidates = ["openrouter/*"]\n[provider.openrouter]\nbase_url = "{peer.url}"\napi_key = "k"\n')
+    assert fennec("models", "refresh", "-c", path, "--provider", "openrouter").status == 0
+    cases: list[tuple[str, list[str], str, dict[str, str]]] = [
+        ("x/plain", [], "hi", {}),
+        ("x/tools", ["--tools", str(tools)], "hi", {"x/plain": "it has no tools"}),
+        ("x/schema", ["--schema", str(schema)], "hi", {"x/tools": "it has no schema"}),
+        ("x/sees", ["-a", str(image)], "hi", {"x/schema": "it has no images"}),
+        ("x/sees", ["-a", str(image), "--tools", str(tools)], "hi", {"x/plain": "it has no images, tools"}),
+        ("x/long", [], "word " * 8000, {"x/sees": "do not fit into its context window of 4000"}),
+        ("x/plain", ["--reasoning-effort", "low"], "hi", {"x/long": "it has no reasoning"}),
+    ]
+    for model, options, prompt, reasons in cases:
+        result = fennec.complete("-c", path, "--strategy", strategy, "-v", "-O", "a=1", *options, stdin=prompt)
+        assert result.status == 0, result
+        assert peer.requests[-1].json["model"] == model
+        lines = [line.removeprefix("fennec: ") for line in result.stderr.splitlines()]
+        assert sum(line.startswith(f"{strategy}: openrouter/{model} chosen: ") for line in lines) == 1
+        for skipped, reason in reasons.items():
+            (line,) = [line for line in lines if line.startswith(f"{strategy}: openrouter/{skipped} skipped: ")]
+            assert reason in line
+
+
+def test_fallback_skips_what_lacks_an_ability_that_the_prompt_needs(fennec: Fennec, two: Two, tmp_path: Path) -> None:
+    path, one, other = two(answer("one"), answer("two"))
+    image = tmp_path / "i.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    asked = ("-c", path, "--provider", "one", "--strategy", "fallback", "-v", "-a", str(image))
+    Path(path).write_text(Path(path).read_text().replace("[provider.one]\n", '[provider.one]\nmodel = "gpt-4"\n'))
+    result = fennec.complete(*asked, "--fallback", "two/gpt-5.4-nano")
+    assert (result.stdout, one.requests) == (b"two", [])
+    assert "fallback: one/gpt-4 skipped: it has no images" in result.stderr
+    assert fennec.complete(*asked, "--fallback", "two/gpt-4").stdout == b"one"  # all lack it
+    assert len(other.requests) == 1
 
 
 def test_lines_are_routed_one_by_one(fennec: Fennec, two: Two) -> None:
