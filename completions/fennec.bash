@@ -11,8 +11,8 @@ _fennec_table() {
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage -j --jobs --ordered --allow-row-model --dead-letter --fail-fast --max-failures --shard --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
-        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt -j --jobs --dead-letter --max-failures --shard --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage -j --jobs --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt -j --jobs --resume --dead-letter --max-failures --shard --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
@@ -155,6 +155,7 @@ _fennec_value() {
         'fennec complete --attach' | \
         'fennec complete -o' | \
         'fennec complete --output' | \
+        'fennec complete --resume' | \
         'fennec complete --dead-letter' | \
         'fennec complete --api-key-file' | \
         'fennec complete --log-file' | \

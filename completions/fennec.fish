@@ -74,6 +74,7 @@ function __fennec_place
                 'fennec complete --on-interrupt' \
                 'fennec complete -j' \
                 'fennec complete --jobs' \
+                'fennec complete --resume' \
                 'fennec complete --dead-letter' \
                 'fennec complete --max-failures' \
                 'fennec complete --shard' \
@@ -282,6 +283,7 @@ complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens
 complete -c fennec -n '__fennec_at fennec complete' -s j -l jobs -x -d 'How many rows are answered at once (1).'
 complete -c fennec -n '__fennec_at fennec complete' -l ordered -d 'Write answers in the order of their rows, not as they come.'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-row-model -d 'A row may name a model of another provider.'
+complete -c fennec -n '__fennec_at fennec complete' -l resume -r -F -d 'Keep finished results in this file, and send no row again that is in it.'
 complete -c fennec -n '__fennec_at fennec complete' -l dead-letter -r -F -d 'Write the rows that failed here, each with its error, as rows that can be sent again.'
 complete -c fennec -n '__fennec_at fennec complete' -l fail-fast -d 'Begin no more rows once one has failed.'
 complete -c fennec -n '__fennec_at fennec complete' -l max-failures -x -d 'Begin no more rows once more than N, or more than this part of at least 100, have failed.'

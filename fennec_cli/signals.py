@@ -75,17 +75,21 @@ def sleep(seconds: float) -> None:
 
 
 class _Postponed:
-    """A `with` block that a signal does not break into: it counts at the end of the block."""
+    """A `with` block that a signal does not break into: it counts at the end of the outermost one."""
 
-    active = False
+    _depth = 0
     number: int | None = None
 
+    @property
+    def active(self) -> bool:
+        return self._depth > 0
+
     def __enter__(self) -> None:
-        self.active = True
+        self._depth += 1
 
     def __exit__(self, *_details: object) -> None:
-        self.active = False
-        if self.number is not None:
+        self._depth -= 1
+        if self.number is not None and not self._depth:
             number, self.number = self.number, None
             raise Interrupted(number)
 

@@ -39,7 +39,7 @@ class Course:
 
     @property
     def given_up(self) -> bool:
-        return self._policy.gives_up(self.tally.failed, self.tally.rows)
+        return self._policy.gives_up(self.tally.failed, self.tally.answered)
 
     def summary(self) -> dict[str, Any]:
         return self.tally.fields(self._clock() - self._begin)

@@ -1,6 +1,6 @@
-"""Rows on their way in: those of other shards are passed over, and a repeated id is said."""
+"""Rows on their way in: those of other shards and finished ones are passed over, and a repeated id is said."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fennec_cli.batch.ids import IdSet
 from fennec_cli.batch.shard import Shard
@@ -8,12 +8,22 @@ from fennec_cli.errors import InputError
 from fennec_cli.prompts import Row
 
 
-def taken_in(rows: Iterator[Row], *, shard: Shard | None = None, named: bool = False) -> Iterator[Row]:
-    """Yield the rows of `shard`. With `named`, where ids are the input's own, a second row of one id has a fault."""
+def taken_in(
+    rows: Iterator[Row],
+    *,
+    shard: Shard | None = None,
+    named: bool = False,
+    finished: Callable[[Row], bool] = lambda _row: False,
+) -> Iterator[Row]:
+    """Yield the rows of `shard` that are not `finished`.
+
+    With `named`, where ids are the input's own, a second row of one id has a fault.
+    """
     seen = IdSet()
     for row in rows:
         if shard is not None and not shard.has(row.id):
             continue
         if named and not seen.add(row.id) and row.fault is None:
             row = row._replace(fault=InputError("an earlier row has this id", hint="ids name rows: give each its own"))
-        yield row
+        if row.fault is not None or not finished(row):
+            yield row

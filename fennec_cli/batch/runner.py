@@ -76,11 +76,12 @@ class Runner:
         ordered: bool = False,
         whole: bool = True,
         broken: bool = False,
+        ahead: int = AHEAD,
     ) -> None:
         self._rows = enumerate(rows)
         self._ask, self._writer = ask, writer
         self._jobs, self._ordered, self._whole, self._broken = jobs, ordered, whole or ordered, broken
-        self._window = threading.Semaphore(jobs * (AHEAD_ORDERED if ordered else AHEAD))
+        self._window = threading.Semaphore(jobs * (AHEAD_ORDERED if ordered else ahead))
         self._reading = threading.Lock()
         self._more = True
         self._pieces: queue.SimpleQueue[Piece | BaseException] = queue.SimpleQueue()

@@ -13,16 +13,16 @@ class Tally:
     """Counts of rows, failures, tokens and cost; `resumed` rows were finished by an earlier run."""
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.answered = 0
         self.cached = 0
-        self.resumed = 0
+        self.resumed = 0  # counted by the threads that read, the rest by the one that writes
         self.by_class: Counter[str] = Counter()
         self.usage = TokenUsage()
         self.cost_usd: float | None = None
         self.last_error: FennecError | None = None
 
     def add(self, answer: Answer) -> None:
-        self.rows += 1
+        self.answered += 1
         if answer.error is not None:
             self.by_class[answer.error.error_class] += 1
             self.last_error = answer.error
@@ -33,9 +33,9 @@ class Tally:
         if answer.metadata.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + answer.metadata.cost_usd
 
-    def add_resumed(self) -> None:
-        self.rows += 1
-        self.resumed += 1
+    @property
+    def rows(self) -> int:
+        return self.answered + self.resumed
 
     @property
     def failed(self) -> int:

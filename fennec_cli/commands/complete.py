@@ -92,6 +92,8 @@ RATE = click.FloatRange(min=0.001)
         help="How many rows are answered at once (1).")
 @option("--ordered", is_flag=True, group="Batch", help="Write answers in the order of their rows, not as they come.")
 @option("--allow-row-model", is_flag=True, group="Batch", help="A row may name a model of another provider.")
+@option("--resume", metavar="LEDGER", group="Batch",
+        help="Keep finished results in this file, and send no row again that is in it.")
 @option("--dead-letter", metavar="FILE", group="Batch",
         help="Write the rows that failed here, each with its error, as rows that can be sent again.")
 @option("--fail-fast", is_flag=True, group="Batch", help="Begin no more rows once one has failed.")

@@ -55,6 +55,7 @@ class CompleteOptions(NamedTuple):
     ordered: bool = False
     allow_row_model: bool = False
     attach_root: str | None = None
+    resume: str | None = None
     dead_letter: str | None = None
     fail_fast: bool = False
     max_failures: "FailurePolicy | None" = None
@@ -74,4 +75,4 @@ class CompleteOptions(NamedTuple):
     def holds(self) -> bool:
         """Whether nothing of an answer is shown before its end."""
         held = self.atomic or self.extract or self.schema is not None
-        return held or self.output is not None or self.output_format == "json"
+        return held or self.output is not None or self.resume is not None or self.output_format == "json"

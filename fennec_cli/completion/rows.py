@@ -1,12 +1,13 @@
-"""The rows of a batch through the pipeline: in turn, or many at once."""
+"""The rows of a batch through the pipeline: in turn, or many at once; with a ledger, taken up where a run ended."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from fennec_cli.batch import Ask
 from fennec_cli.batch.course import Course, DeadLetters
 from fennec_cli.batch.intake import taken_in
 from fennec_cli.batch.policy import FAIL_FAST, FailurePolicy
-from fennec_cli.batch.runner import Piece, Runner
+from fennec_cli.batch.runner import Buffer, Piece, Runner
 from fennec_cli.batch.sequence import run_in_turn
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
@@ -14,6 +15,7 @@ from fennec_cli.errors import FennecError, PartialBatch, UsageError
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink, Sink
 from fennec_cli.output.text import Writer
+from fennec_cli.prompts import Row
 
 MakeWriter = Callable[[Sink, Sink], Writer]  # where answers go, and where reasoning in text goes
 
@@ -29,23 +31,44 @@ def run_batch(
     most: int,
 ) -> FennecError | None:
     """Run the batch, and return what its exit status says. `most` is how many rows may be under way at once."""
-    letters = DeadLetters(options.dead_letter) if options.dead_letter else None
-    course = Course(notes, _policy(options), letters.add if letters else lambda _row, _error: None)
-    rows = taken_in(requests.rows(), shard=options.shard, named=options.input_format == "ndjson")
-    jobs = min(options.jobs, most)
-    if jobs < options.jobs:
-        notes.say(1, f"{jobs} rows at once: max_parallel of the provider is the limit")
-    try:
-        if jobs == 1:
+    with ExitStack() as open_files:
+        lost = _dead_letters(options, open_files)
+        course = Course(notes, _policy(options), lost)
+        outlet = _outlet(options, sink, course, notes, open_files)
+        rows = taken_in(
+            requests.rows(),
+            shard=options.shard,
+            named=options.input_format == "ndjson",
+            finished=outlet.is_finished,
+        )
+        jobs = min(options.jobs, most)
+        if jobs < options.jobs:
+            notes.say(1, f"{jobs} rows at once: max_parallel of the provider is the limit")
+        outlet.begin()
+        if jobs == 1 and options.resume is None:
             run_in_turn(rows, ask, writer(sink, DescriptorSink(2)), course)
         else:
             events = options.output_format == "ndjson"
-            runner = Runner(rows, ask, writer, jobs=jobs, ordered=options.ordered, whole=not events, broken=events)
-            runner.run(_Outlet(sink, course, runner.stop).deliver)
-    finally:
-        if letters is not None:
-            letters.close()
-    writer(sink, sink).summary(course.summary())
+            runner = Runner(
+                rows,
+                ask,
+                writer,
+                jobs=jobs,
+                ordered=options.ordered,
+                whole=not events or options.resume is not None,
+                broken=events,
+                ahead=outlet.AHEAD,
+            )
+
+            def deliver(pieces: list[Piece]) -> None:
+                outlet.deliver(pieces)
+                if course.given_up:
+                    runner.stop()
+
+            runner.run(deliver)
+        last = Buffer()
+        writer(last, last).summary(course.summary())
+        outlet.end(last.taken())
     error = course.tally.verdict()
     if isinstance(error, PartialBatch):
         notes.error(error)
@@ -56,23 +79,50 @@ def run_batch(
     return error
 
 
-class _Outlet:
-    """Writes what threads have answered, and follows the course."""
+class Outlet:
+    """Writes what threads have answered, as it comes."""
 
-    def __init__(self, sink: Sink, course: Course, stop: Callable[[], None]) -> None:
-        self._sink, self._course, self._stop = sink, course, stop
+    AHEAD = 2  # rows of the window for each thread: one that is being answered, one that waits to be written
+
+    def __init__(self, sink: Sink, course: Course) -> None:
+        self._sink, self._course = sink, course
         self._aside = DescriptorSink(2)
 
+    def is_finished(self, _row: Row) -> bool:
+        return False
+
+    def begin(self) -> None: ...
+
     def deliver(self, pieces: list[Piece]) -> None:
-        self._sink.write(b"".join(piece.data for piece in pieces))
+        self._write(pieces)
         aside = b"".join(piece.aside for piece in pieces)
         if aside:
             self._aside.write(aside)
         for piece in pieces:
             if piece.answer is not None:
                 self._course.done(piece.row, piece.answer)
-        if self._course.given_up:
-            self._stop()
+
+    def end(self, summary: bytes) -> None:
+        self._sink.write(summary)
+
+    def _write(self, pieces: list[Piece]) -> None:
+        self._sink.write(b"".join(piece.data for piece in pieces))
+
+
+def _outlet(options: CompleteOptions, sink: Sink, course: Course, notes: Notes, open_files: ExitStack) -> Outlet:
+    if options.resume is None:
+        return Outlet(sink, course)
+    from fennec_cli.completion.resumable import LedgerOutlet
+
+    return open_files.enter_context(LedgerOutlet.open(options, sink, course, notes))
+
+
+def _dead_letters(options: CompleteOptions, open_files: ExitStack) -> Callable[[Row, FennecError], None]:
+    if options.dead_letter is None:
+        return lambda _row, _error: None
+    letters = DeadLetters(options.dead_letter)
+    open_files.callback(letters.close)
+    return letters.add
 
 
 def _policy(options: CompleteOptions) -> FailurePolicy:

@@ -75,6 +75,8 @@ class _Run:
             say=notes.say,
         )
         self._requests = Requests(options, config, target.model, start=start, named=self._row_target)
+        if options.resume is not None and options.input_format == "text":
+            raise UsageError("--resume needs a batch", hint="add --input lines or --input ndjson")
         if options.on_interrupt == "restart" and not options.holds:
             raise UsageError(
                 "--on-interrupt restart needs an answer that is held back", hint="add --atomic, or -o FILE"
@@ -228,4 +230,8 @@ def _sink(options: CompleteOptions) -> Sink:
         import sys
 
         return DescriptorSink(1, closed=sys.stdout is None)
+    if options.resume is not None:
+        from fennec_cli.output.sink import open_appending
+
+        return open_appending(options.output)
     return open_output(options.output)

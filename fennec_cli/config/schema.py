@@ -183,6 +183,7 @@ COMPLETE = Table(
         "ordered": Key(flag),
         "allow_row_model": Key(flag),
         "attach_root": Key(name),
+        "resume": Key(name),
         "dead_letter": Key(name),
         "fail_fast": Key(flag),
         "max_failures": Key(failures),

@@ -47,6 +47,10 @@ class DescriptorSink:
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
 
+    @property
+    def fd(self) -> int:
+        return self._fd
+
     def write(self, data: bytes) -> None:
         if self._closed:
             raise OutputError("standard output is closed", hint="redirect it, or use -o FILE")
@@ -150,6 +154,14 @@ def open_output(path: str) -> Sink:
         return sink
     try:
         return DescriptorSink(os.open(path, os.O_WRONLY | os.O_CLOEXEC), name=path)
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def open_appending(path: str) -> DescriptorSink:
+    """Return a sink that adds to what is in `path`. Raises `OutputError`."""
+    try:
+        return DescriptorSink(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666), name=path)
     except OSError as error:
         raise _failed(path, error) from error
 

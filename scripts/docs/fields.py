@@ -66,6 +66,7 @@ FIELDS: dict[str, str] = {
     "partial": "Whether some of the answer was written.",
     "attempts": "Attempts that were made.",
     "meta": "What its row gave as `meta`, untouched; absent where it gave none.",
+    "replayed": "The line may have been written before: the run was taken up again, into a pipe.",
     "rows": "Rows that were read.",
     "summary.ok": "Rows that succeeded.",
     "failed": "Rows that failed.",

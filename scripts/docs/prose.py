@@ -229,6 +229,10 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--jobs": "No more than `max_parallel` of the provider (16 unless configured).",
         "--allow-row-model": "Without it a row chooses among the models of the provider in use.",
         "--dead-letter": "The file is emptied first.",
+        "--resume": "A second start with the same ledger sends no row again that has a good answer in it, and writes "
+        "what was not written. Rows that failed are sent again. Into a regular file (`>>`, or -o, which then adds to "
+        "the file) every row comes exactly once: what a run left half written is made whole, and its errors and "
+        "summary, which stand at the end, give way. Into a pipe, lines that may be repetitions carry `replayed`.",
         "--fail-fast": "Those under way are answered and written.",
         "--no-stdin": "For loops such as `while read`, whose input a filter would eat.",
         "--encoding-errors": "`strict` fails with the offset of the first wrong byte; "
