@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fennec_cli.regions import Region
     from fennec_cli.store import StateStore
     from fennec_cli.transport.client import HTTPClient
+    from fennec_cli.transport.proxy import Proxy
 
 Say = Callable[[int, str], None]  # verbosity, text
 _T = TypeVar("_T")
@@ -192,21 +193,26 @@ class Assembly:
         return extra
 
     def _at(self, endpoint: Endpoint) -> HTTPProvider:
-        settings = self._settings
+        plain = is_plain_http(endpoint.base_url)
 
-        def trust() -> Any:  # a context; its module has one home
-            from fennec_cli.transport.tls import plain_context, tls_context
+        def trust() -> Any:
+            from fennec_cli.transport.tls import plain_context
 
-            if is_plain_http(endpoint.base_url):
-                return plain_context()
-            return tls_context(ca_bundle=settings.ca_bundle, tls_min=settings.tls_min, environ=self._environ)
+            return plain_context() if plain else self._tls()
 
-        context = once(trust)
+        context, outer = once(trust), once(self._tls)
 
         def connect() -> "HTTPClient":
             from fennec_cli.transport.client import HTTPClient
 
-            return HTTPClient(context())
+            if not self._wants_proxy():
+                return HTTPClient(context())
+            from fennec_cli.transport.network import Network
+
+            proxy = self.proxy(endpoint.base_url)
+            over_tls = proxy is not None and proxy.scheme == "https"
+            network = Network(proxy=proxy, forwards=plain, proxy_context=outer() if over_tls else None)
+            return HTTPClient(context(), network=network)
 
         return HTTPProvider(
             self._module,
@@ -217,6 +223,36 @@ class Assembly:
             accepted=self._accepted,
             limits=self._limits(),
             trace=lambda line: self._say(3, line),
+        )
+
+    def proxy(self, url: str) -> "Proxy | None":
+        """The proxy between us and `url`. Raises `ConfigError` for one that cannot be used."""
+        from fennec_cli.transport.proxy import proxy_for
+
+        setting = f"provider.{self._settings.name}.proxy"
+        configured = expand(self._settings.proxy, self._environ, setting) if self._settings.proxy else None
+        proxy = proxy_for(url, configured, self._environ, setting)
+        if proxy is not None and proxy.password:
+            hide(proxy.password)
+            hide(proxy.basic or "")
+        return proxy
+
+    def _wants_proxy(self) -> bool:
+        """Whether anything speaks of a proxy at all: most runs need not know how one is found."""
+        return bool(self._settings.proxy) or any(name[-6:].upper() == "_PROXY" for name in self._environ)
+
+    def _tls(self) -> Any:  # a context; its module has one home
+        from fennec_cli.transport.tls import tls_context
+
+        settings = self._settings
+        if settings.tls_min == "1.2":
+            self._say(0, f"{settings.name}: TLS 1.2 is allowed by tls_min; have the gateway learn 1.3")
+        return tls_context(
+            ca_bundle=settings.ca_bundle,
+            client_cert=settings.client_cert,
+            tls_min=settings.tls_min,
+            x509_strict=settings.x509_strict,
+            environ=self._environ,
         )
 
     def _limits(self) -> Limits:

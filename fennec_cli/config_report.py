@@ -100,6 +100,8 @@ class _Report:
         if settings.api_keys:
             yield self.row(("provider", name, "api_keys"), tuple(map(masked_key, settings.api_keys)))
         yield self._base_url(settings)
+        if settings.proxy:
+            yield self.row(("provider", name, "proxy"), masked_url(settings.proxy))
         yield from self._headers(settings)
         for model, price in settings.prices.items():
             for field, usd in price._asdict().items():
@@ -156,7 +158,7 @@ class _Report:
 
 def _said(settings: ProviderConfig) -> dict[str, Any]:
     """The plain fields that have a value."""
-    special = {"name", "api_key", "api_keys", "base_url", "extra", "headers", "prices", "retry", "breaker"}
+    special = {"name", "api_key", "api_keys", "base_url", "proxy", "extra", "headers", "prices", "retry", "breaker"}
     plain = {key: value for key, value in settings._asdict().items() if key not in special and value is not None}
     return {**plain, **settings.extra}
 

@@ -101,6 +101,7 @@ def _provider(name: str, table: Tree, network: NetworkConfig, origins: Mapping[K
         "type": name,
         "allow_insecure_http": network.allow_insecure_http,
         "send_key_insecure": network.send_key_insecure,
+        "x509_strict": network.x509_strict,
         **table,
         "extra": extra,
         "prices": prices,

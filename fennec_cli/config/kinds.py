@@ -145,6 +145,14 @@ def command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def certificate(value: object) -> tuple[str, ...]:
+    """A file with certificate and key, or a list of the two files."""
+    paths = tuple(value) if isinstance(value, list) else (value,)
+    if len(paths) > 2 or not paths or not all(isinstance(path, str) and path for path in paths):
+        raise ValueError("must be a file in quotes, or a list of two: certificate and key")
+    return paths
+
+
 def regions(value: object) -> tuple[dict[str, str], ...]:
     """Places that serve the same model, in order of fallback."""
     known = {"name", "endpoint", "deployment"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fennec_cli.config.kinds import (
     Kind,
     backend,
+    certificate,
     choice,
     command,
     duration,
@@ -75,6 +76,7 @@ TIMEOUTS = {
 NETWORK = {
     "allow_insecure_http": Key(flag),
     "send_key_insecure": Key(flag),
+    "x509_strict": Key(flag),
 }
 
 RETRY = Table(
@@ -134,7 +136,9 @@ PROVIDER = Table(
         "model": _project(name),
         **SAMPLING,
         **TIMEOUTS,
+        "proxy": Key(name),
         "ca_bundle": Key(name),
+        "client_cert": Key(certificate),
         "tls_min": Key(choice("1.2", "1.3")),
         **NETWORK,
         **EXTRA,

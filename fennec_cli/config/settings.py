@@ -44,8 +44,11 @@ class ProviderConfig(NamedTuple):
     connect_timeout: float | None = None
     first_token_timeout: float | None = None
     idle_timeout: float | None = None
+    proxy: str | None = None
     ca_bundle: str | None = None
+    client_cert: tuple[str, ...] = ()
     tls_min: Literal["1.2", "1.3"] = "1.3"
+    x509_strict: bool = True
     allow_insecure_http: bool = False
     send_key_insecure: bool = False
     extra: Mapping[str, Any] = EMPTY  # by the keys of `schema.EXTRA`
@@ -90,6 +93,7 @@ class NetworkConfig(NamedTuple):
 
     allow_insecure_http: bool = False
     send_key_insecure: bool = False
+    x509_strict: bool = True
 
 
 class Config(NamedTuple):
@@ -125,4 +129,5 @@ class Config(NamedTuple):
             type=name,
             allow_insecure_http=self.network.allow_insecure_http,
             send_key_insecure=self.network.send_key_insecure,
+            x509_strict=self.network.x509_strict,
         )

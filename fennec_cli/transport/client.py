@@ -3,8 +3,9 @@
 The interface is narrow on purpose, so that a leaner lane or httpx's successor stays a change of this file.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from ssl import SSLContext
 from time import monotonic
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
 from fennec_cli.errors import ConfigError, ProtocolError
 from fennec_cli.transport.chunked import Dechunker
-from fennec_cli.transport.network import Network, Stream
+from fennec_cli.transport.network import Network, Seen, Stream
 from fennec_cli.transport.patience import Patience
 
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
@@ -25,10 +26,16 @@ READ_SIZE = 64 * 1024
 
 
 class Link(NamedTuple):
-    """How an answer came: the TLS version (None for plain http), and seconds from the call to the answer's head."""
+    """How an answer came: the TLS version (None for plain http), and seconds from the call to the answer's head.
+
+    `issuer` names who signed the server's certificate, as long as the answer is open.
+    """
 
     tls: str | None = None
     head_s: float = 0.0
+    seen: Seen = Seen()
+    proxy: str | None = None
+    issuer: Callable[[], str | None] = lambda: None
 
 
 class Exchange(NamedTuple):
@@ -70,12 +77,30 @@ class HTTPClient:
             **call.headers,
             **secret_headers,
         }
+        proxy, extensions = self._network.proxy, {}
+        if proxy is not None and self._network.forwards:
+            extensions["target"] = call.url.encode("ascii")
+            if proxy.basic:
+                headers["proxy-authorization"] = proxy.basic
         start = monotonic()
         with _httpx_errors():
-            request = httpx.Request(call.method, call.url, headers=headers, content=call.body or None)
+            request = httpx.Request(
+                call.method, call.url, headers=headers, content=call.body or None, extensions=extensions
+            )
             response = self._client.send(request, stream=True)
         try:
-            link = Link(_tls_version(response), monotonic() - start)
+            if response.status_code == 407 and proxy is not None:
+                from fennec_cli.transport.tunnel import refused
+
+                raise refused(proxy)
+            seen = self._network.seen
+            link = Link(
+                _tls_version(response),
+                monotonic() - start,
+                seen,
+                proxy.shown if proxy else None,
+                partial(_issuer, response),
+            )
             yield Exchange(response.status_code, response.headers, _body(response), link)
         finally:
             response.close()
@@ -95,6 +120,16 @@ class _Transport(httpx.HTTPTransport):
 def _tls_version(response: httpx.Response) -> str | None:
     secured = response.extensions["network_stream"].get_extra_info("ssl_object")
     return secured.version() if secured else None
+
+
+def _issuer(response: httpx.Response) -> str | None:
+    secured = response.extensions["network_stream"].get_extra_info("ssl_object")
+    names = (
+        {key: value for part in (secured.getpeercert() or {}).get("issuer", ()) for key, value in part}
+        if secured
+        else {}
+    )
+    return names.get("organizationName") or names.get("commonName")
 
 
 def _body(response: httpx.Response) -> Iterator[bytes]:

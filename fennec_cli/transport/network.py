@@ -10,24 +10,52 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpcore
 
 from fennec_cli import signals
-from fennec_cli.errors import NetworkError, ProviderTimeout, TLSError
+from fennec_cli.errors import FennecError, NetworkError, ProviderTimeout, TLSError
 from fennec_cli.transport.patience import Patience
+
+if TYPE_CHECKING:
+    from fennec_cli.transport.proxy import Proxy
+    from fennec_cli.transport.tunnel import NestedTLS
 
 Address = tuple[Any, ...]
 Resolver = Callable[[str, int], list[Address]]
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # where h11, too, takes a head for ended
 
 
-class Network(httpcore.NetworkBackend):
-    """Opens connections for one client. `patience` is set to the clocks of the attempt under way."""
+class Seen(NamedTuple):
+    """How the last connection was made: the address, of the proxy if there is one, and the seconds each step took."""
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    address: str = ""
+    resolve_s: float = 0.0
+    connect_s: float = 0.0
+    tls_s: float = 0.0
+
+
+class Network(httpcore.NetworkBackend):
+    """Opens connections for one client. `patience` is set to the clocks of the attempt under way.
+
+    With a `proxy` they lead through it; `forwards` says that it is asked for plain http pages itself, not for a tunnel.
+    `proxy_context` is for a proxy that is spoken to over TLS.
+    """
+
+    def __init__(
+        self,
+        resolver: Resolver | None = None,
+        *,
+        proxy: "Proxy | None" = None,
+        forwards: bool = False,
+        proxy_context: ssl.SSLContext | None = None,
+    ) -> None:
         self.patience: Patience | None = None
+        self.proxy = proxy
+        self.forwards = forwards and proxy is not None and proxy.scheme != "socks5h"
+        self.seen = Seen()
+        self._proxy_context = proxy_context
         self._resolver = resolver or _system_addresses
 
     def connect_tcp(
@@ -38,22 +66,38 @@ class Network(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
+        proxy = self.proxy
+        if proxy is None:
+            hint = "check the address and that the server runs"
+            return Stream(self._connection(host, port, f"{host}:{port}", hint), self, f"{host}:{port}")
+        place = f"the proxy {proxy.shown}"
+        stream = Stream(self._connection(proxy.host, proxy.port, place, f"check {proxy.setting}"), self, place)
+        if proxy.scheme == "https":
+            assert self._proxy_context is not None
+            stream = stream.start_tls(self._proxy_context, proxy.host)
+        if not self.forwards:
+            stream.lead_to(proxy, host, port)
+        return stream
+
+    def _connection(self, host: str, port: int, place: str, hint: str) -> socket.socket:
         patience = self._clocks()
         failure: OSError | None = None
-        for address in self._resolve(host, port, patience):
+        start = time.monotonic()
+        addresses = self._resolve(host, port, patience)
+        resolved = time.monotonic()
+        for address in addresses:
             try:
                 connection = socket.create_connection(address[:2], patience.connect_s())
             except TimeoutError:
-                raise _at(patience.overrun, f"{host}:{port}") from None
+                raise _at(patience.overrun, place) from None
             except OSError as error:
                 failure = error
                 continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return Stream(connection, self, f"{host}:{port}")
+            self.seen = Seen(str(address[0]), resolved - start, time.monotonic() - resolved)
+            return connection
         reason = failure.strerror if failure and failure.strerror else "no address"
-        raise NetworkError(
-            f"cannot connect to {host}:{port} ({reason})", hint="check the address and that the server runs"
-        )
+        raise NetworkError(f"cannot connect to {place} ({reason})", hint=hint)
 
     def connect_unix_socket(
         self,
@@ -104,7 +148,7 @@ class Network(httpcore.NetworkBackend):
 class Stream(httpcore.NetworkStream):
     """One connection. What comes after the head of an answer is kept for the next read: it may have another reader."""
 
-    def __init__(self, connection: socket.socket, network: Network, peer: str) -> None:
+    def __init__(self, connection: "socket.socket | NestedTLS", network: Network, peer: str) -> None:
         self._socket = connection
         self._network = network
         self._peer = peer
@@ -169,47 +213,94 @@ class Stream(httpcore.NetworkStream):
     def close(self) -> None:
         self._socket.close()
 
+    def lead_to(self, proxy: "Proxy", host: str, port: int) -> None:
+        """Have the proxy at the other end connect us to the server."""
+        from fennec_cli.transport.tunnel import open_tunnel
+
+        patience = self._network._clocks()
+        self._socket.settimeout(patience.connect_s())
+        try:
+            open_tunnel(self._socket, proxy, host, port)  # type: ignore[arg-type] # not nested yet
+        except TimeoutError:
+            self.close()
+            raise _at(patience.overrun, f"{self._peer} to {host}:{port}") from None
+        except FennecError:
+            self.close()
+            raise
+        self._peer = f"{host}:{port}"
+
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
+    ) -> "Stream":
         patience = self._network._clocks()
         self._socket.settimeout(patience.connect_s())
+        start = time.monotonic()
         try:
-            wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
+            wrapped = _secured(self._socket, ssl_context, server_hostname)
         except TimeoutError:
             self.close()
             raise _at(patience.overrun, f"{self._peer} (TLS)") from None
         except OSError as error:
             self.close()
             raise _tls_failure(error, self._peer) from error
+        self._network.seen = self._network.seen._replace(tls_s=time.monotonic() - start)
         return Stream(wrapped, self._network, self._peer)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "socket":
             return self._socket
         if info == "ssl_object":
-            return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+            plain = isinstance(self._socket, socket.socket) and not isinstance(self._socket, ssl.SSLSocket)
+            return None if plain else self._socket
         if info == "is_readable":
             return _is_readable(self._socket)
         return None
 
 
+def _secured(
+    connection: "socket.socket | NestedTLS", context: ssl.SSLContext, hostname: str | None
+) -> "socket.socket | NestedTLS":
+    if isinstance(connection, ssl.SSLSocket):
+        from fennec_cli.transport.tunnel import NestedTLS
+
+        return NestedTLS(connection, context, hostname)
+    assert isinstance(connection, socket.socket)
+    return context.wrap_socket(connection, server_hostname=hostname)
+
+
 def _tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TLSError(
-            f"the certificate of {peer} was refused ({error.verify_message})",
-            hint="name the right CA with ca_bundle or SSL_CERT_FILE",
+            f"the certificate of {peer} was refused ({error.verify_message})", hint=_certificate_hint(error.verify_code)
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
         reason = (error.reason or str(error)).replace("_", " ").lower()
-        return TLSError(
-            f"no secure connection to {peer} ({reason})",
-            hint='TLS 1.3 is the minimum; set tls_min = "1.2" for an old gateway',
-        )
+        return TLSError(f"no secure connection to {peer} ({reason})", hint=_protocol_hint(reason))
     return NetworkError(f"{peer} closed the connection during the TLS handshake")
+
+
+def _certificate_hint(code: int) -> str:
+    """What helps against a verdict of X509_verify_cert_error_string(3)."""
+    if code in (9, 10):
+        return "check the clock of this machine, or have the server's certificate renewed"
+    if code in (62, 64):
+        return "base_url must name the host that the certificate is for"
+    if 79 <= code <= 93:  # the checks of X509_V_FLAG_X509_STRICT
+        return "the certificate breaks RFC 5280; set x509_strict = false for this provider if it cannot be renewed"
+    if code in (66, 67, 68):
+        return "the server's certificate needs a stronger key or signature"
+    return "name the right CA with ca_bundle or SSL_CERT_FILE"
+
+
+def _protocol_hint(reason: str) -> str:
+    if "certificate required" in reason or "bad certificate" in reason or "unknown ca" in reason:
+        return "the server wants a certificate of ours; name it with client_cert"
+    if "version" in reason or "protocol" in reason:
+        return 'TLS 1.3 is the minimum; set tls_min = "1.2" for an old gateway'
+    return "check base_url, and what stands between this machine and the server"
 
 
 def _addresses(resolver: Resolver, host: str, port: int) -> list[Address]:
@@ -224,7 +315,7 @@ def _system_addresses(host: str, port: int) -> list[Address]:
     return [info[4] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _is_readable(connection: socket.socket) -> bool:
+def _is_readable(connection: "socket.socket | NestedTLS") -> bool:
     import select
 
     if connection.fileno() < 0:

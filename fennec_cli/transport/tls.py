@@ -2,7 +2,8 @@
 
 import os
 import ssl
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 from fennec_cli.errors import ConfigError
 
@@ -10,22 +11,50 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def tls_context(
-    *, ca_bundle: str | None = None, tls_min: str = "1.3", environ: Mapping[str, str] = os.environ
+    *,
+    ca_bundle: str | None = None,
+    client_cert: Sequence[str] = (),
+    tls_min: str = "1.3",
+    x509_strict: bool = True,
+    environ: Mapping[str, str] = os.environ,
 ) -> ssl.SSLContext:
-    """Return a verifying client context. Raises `ConfigError` for a CA bundle that cannot be used.
+    """Return a verifying client context. Raises `ConfigError` for files that cannot be used.
 
-    Trust, first that is set: `ca_bundle` (a file or a hashed directory), `SSL_CERT_FILE` or `SSL_CERT_DIR`, the
+    Trust, first that is set: `ca_bundle` (a file or a hashed directory), `SSL_CERT_FILE` and `SSL_CERT_DIR`, the
     system's hashed directory (read on demand: 0.2 ms instead of 25 for parsing the whole bundle), the system's
-    bundle, certifi's.
+    bundle, certifi's; on macOS and Windows the system's own store. `client_cert` is a file with certificate and key,
+    or one of each. `SSLKEYLOGFILE`, which would write down what decrypts the traffic, is ignored.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    given = [ca_bundle] if ca_bundle else [environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")]
+    chosen = [os.path.expanduser(place) for place in given if place]
+    context = _bare_context(own_trust=bool(chosen))
     context.minimum_version = _VERSIONS[tls_min]
-    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    strict = ssl.VERIFY_X509_STRICT if x509_strict else ssl.VerifyFlags(0)
+    context.verify_flags |= strict | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
-    chosen = ca_bundle or environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
-    if chosen:
-        _trust(context, chosen)
-        return context
+    if client_cert:
+        _identify(context, [os.path.expanduser(path) for path in client_cert])
+    for place in chosen:
+        _trust(context, place)
+    if not chosen and type(context) is ssl.SSLContext:
+        _trust_system(context)
+    return context
+
+
+def plain_context() -> ssl.SSLContext:
+    """A context that trusts nobody, for plain http: building it costs nothing, and https through it fails closed."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _bare_context(*, own_trust: bool) -> ssl.SSLContext:
+    if sys.platform not in ("darwin", "win32") or own_trust:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    import truststore  # asks the system to verify: its certificates are in no file there
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
     paths = ssl.get_default_verify_paths()
     if paths.capath and _is_hashed(paths.capath):
         context.load_verify_locations(capath=paths.capath)
@@ -35,12 +64,6 @@ def tls_context(
         import certifi
 
         context.load_verify_locations(cafile=certifi.where())
-    return context
-
-
-def plain_context() -> ssl.SSLContext:
-    """A context that trusts nobody, for plain http: building it costs nothing, and https through it fails closed."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _trust(context: ssl.SSLContext, place: str) -> None:
@@ -51,6 +74,21 @@ def _trust(context: ssl.SSLContext, place: str) -> None:
             context.load_verify_locations(cafile=place)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"cannot read CA certificates from {place} ({error})") from error
+
+
+def _identify(context: ssl.SSLContext, paths: list[str]) -> None:
+    """Load our own certificate. The file with the key must be for its owner only."""
+    try:
+        if os.stat(paths[-1]).st_mode & 0o077:
+            raise ConfigError(f"others can read the key in {paths[-1]}", hint=f"chmod 600 {paths[-1]}")
+        # Without a callback OpenSSL would ask for a passphrase on the terminal.
+        context.load_cert_chain(paths[0], paths[-1], password=_no_passphrase)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"cannot use the client certificate {paths[0]} ({error})") from error
+
+
+def _no_passphrase() -> str:
+    raise ConfigError("the key of the client certificate has a passphrase", hint="store it without one, mode 0600")
 
 
 def _is_hashed(directory: str) -> bool:

@@ -48,8 +48,11 @@ KEYS: dict[str, str] = {
     "provider.NAME.headers.HEADER": "The header's value.",
     "provider.NAME.model": "Model to use when none is named.",
     "provider.NAME.ca_bundle": "File or directory of certificates to trust instead of the system's.",
-    "provider.NAME.client_cert": "File of the certificate that identifies us to the server.",
-    "provider.NAME.proxy": "Proxy for this provider.",
+    "provider.NAME.client_cert": "File with the certificate that identifies us to the server and its key, or a list of "
+    "the two files. Others must not be able to read the key.",
+    "provider.NAME.proxy": "Proxy for this provider, whatever the environment says: "
+    "`http://`, `https://` or `socks5h://`, perhaps with `USER:PASSWORD@` (`${VAR}` keeps them out of this file); "
+    "`none` for no proxy.",
     "provider.NAME.tls_min": "Oldest version of TLS that is accepted.",
     "provider.NAME.num_ctx": "Size of the context window in tokens (embedded engine, Ollama).",
     "provider.NAME.gpu_layers": "How many layers of the model go to the GPU; -1 is all (embedded engine, Ollama).",

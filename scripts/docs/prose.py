@@ -78,10 +78,11 @@ VARIABLES: dict[str, str] = {
     "XDG_STATE_HOME": "Where state shared by all processes is (`~/.local/state`).",
     "XDG_DATA_HOME": "Where models of the embedded engine are (`~/.local/share`).",
     "XDG_RUNTIME_DIR": "Where the socket of the embedded engine is made while it runs.",
-    "HTTPS_PROXY": "Proxy for https.",
+    "HTTPS_PROXY": "Proxy for https: `http://`, `https://` or `socks5h://`, perhaps with `USER:PASSWORD@`. "
+    "Small letters work too. This machine is never asked through it.",
     "HTTP_PROXY": "Proxy for plain http.",
     "ALL_PROXY": "Proxy for both, where neither of them is set.",
-    "NO_PROXY": "Hosts that are asked without a proxy.",
+    "NO_PROXY": "Hosts that are asked without a proxy: names, domains, addresses, networks, `*`.",
     "SSL_CERT_FILE": "File of certificates to trust instead of the system's.",
     "SSL_CERT_DIR": "Directory of certificates to trust instead of the system's.",
     "CREDENTIALS_DIRECTORY": "Directory of key files that systemd hands to a service.",
@@ -198,22 +199,20 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
 
 DESCRIPTIONS["fennec keys"] = (
     "A key is looked for in this order: --api-key-file, `FENNEC_PROVIDER_API_KEY`, `api_key` or `api_keys` of the "
-    "configuration, the provider's own variable, the file `PROVIDER_api_key` in `CREDENTIALS_DIRECTORY` (systemd), "
-    "`key_command`, and what `set` has stored. The first place that has one is taken.",
-    "What is stored is in the system's keyring (Secret Service, KWallet, macOS, Windows; no other backend is used), "
-    "or in "
-    "the encrypted file `$XDG_DATA_HOME/fennec/keys/keys.enc` (extra `encrypt`). A keyring that asks for a password is "
-    "given up after three seconds where there is no terminal. The file is AES-256-GCM; its data key is unlocked by "
-    "the key "
-    "file `unlock.key` beside it, by a passphrase (Argon2id) in the file that `FENNEC_PASSPHRASE_FILE` names or in the "
-    "credential `fennec_passphrase`, or by the keyring. Whoever loses that has lost the file.",
-    "A name has up to three keys. The `active` one is sent. When a provider refuses it (401), the stored keys are read "
-    "again, as another process may have changed them; else the `next` one is tried, and once it has worked it is the "
-    "active "
-    "one for all processes and the old one is `retired`. Neither 403 nor 429 nor a server's fault changes a key. "
-    "`rotate` does the same by hand or from cron, after the new key was tried.",
-    "`list` gives the fields `name`, `place`, `slot`, `used`, `age_days` and `old` (beyond `max_age`), "
-    "`test` gives `name`, `place`, `slot`, `ok`, `class` and `message`. Keys themselves are never shown.",
+    "configuration, the provider's own variable, the file `PROVIDER_api_key` in `CREDENTIALS_DIRECTORY` "
+    "(systemd), `key_command`, and what `set` has stored. The first place that has one is taken.",
+    "What is stored is in the system's keyring (Secret Service, KWallet, macOS, Windows; no other backend is "
+    "used), or in the encrypted file `$XDG_DATA_HOME/fennec/keys/keys.enc` (extra `encrypt`). A keyring that asks "
+    "for a password is given up after three seconds where there is no terminal. The file is AES-256-GCM; its data "
+    "key is unlocked by the key file `unlock.key` beside it, by a passphrase (Argon2id) in the file that "
+    "`FENNEC_PASSPHRASE_FILE` names or in the credential `fennec_passphrase`, or by the keyring. Whoever loses "
+    "that has lost the file.",
+    "A name has up to three keys. The `active` one is sent. When a provider refuses it (401), the stored keys are "
+    "read again, as another process may have changed them; else the `next` one is tried, and once it has worked "
+    "it is the active one for all processes and the old one is `retired`. Neither 403 nor 429 nor a server's "
+    "fault changes a key. `rotate` does the same by hand or from cron, after the new key was tried.",
+    "`list` gives the fields `name`, `place`, `slot`, `used`, `age_days` and `old` (beyond `max_age`), `test` "
+    "gives `name`, `place`, `slot`, `ok`, `class` and `message`. Keys themselves are never shown.",
 )
 
 # Further sentences for an option, after its one line of help.
@@ -284,7 +283,8 @@ CONFIG_PRECEDENCE = (
 )
 
 CONFIG_VALUES = (
-    "`${VAR}` in `api_key`, `base_url` and `headers` stands for an environment variable; `$${` is a plain `${`. "
+    "`${VAR}` in `api_key`, `api_keys`, `base_url`, `proxy` and `headers` stands for an environment variable; "
+    "`$${` is a plain `${`. "
     "It is looked up only for the provider in use. "
     "An unset one is an error, but in `api_key` it only means that there is no key here.",
     "An `api_key` may also be a place: `file:PATH`, `store:NAME` (see fennec-keys(1)) or `keyring:SERVICE/USER`. "

@@ -61,7 +61,7 @@ def test_show_is_toml_with_the_origins_as_comments(fennec: Fennec) -> None:
     assert re.fullmatch(rf'alias\."a\.b" = "openai/x" +  # {file}:4', lines[1])
     document = tomllib.loads(result.text)
     assert document["complete"]["stop"] == ["é", '"']
-    assert document["network"] == {"allow_insecure_http": False, "send_key_insecure": False}
+    assert document["network"] == {"allow_insecure_http": False, "send_key_insecure": False, "x509_strict": True}
 
 
 def test_config_alone_is_show(fennec: Fennec) -> None:
