@@ -72,6 +72,8 @@ function __fennec_place
                 'fennec complete --retries' \
                 'fennec complete --max-wait' \
                 'fennec complete --on-interrupt' \
+                'fennec complete --cache' \
+                'fennec complete --cache-ttl' \
                 'fennec complete -j' \
                 'fennec complete --jobs' \
                 'fennec complete --resume' \
@@ -279,6 +281,11 @@ complete -c fennec -n '__fennec_at fennec complete' -l no-breaker -d 'Send even 
 complete -c fennec -n '__fennec_at fennec complete' -l on-interrupt -x -a 'fail resume restart' -d 'When a stream breaks after it began: end, take it up again (Responses only; the provider keeps the answer for it), or ask anew (answers that are held back, as with --atomic or -o).'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec complete' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
+complete -c fennec -n '__fennec_at fennec complete' -l cache -x -a 'use refresh off only' -d 'Answer from the cache if it can, ask anew and keep the answer, leave it alone, or ask nobody else.'
+complete -c fennec -n '__fennec_at fennec complete' -l no-cache -d 'The same as --cache off.'
+complete -c fennec -n '__fennec_at fennec complete' -l offline -d 'The same as --cache only: no socket is opened.'
+complete -c fennec -n '__fennec_at fennec complete' -l cache-ttl -x -d 'Age from which a kept answer no longer counts (24h).'
+complete -c fennec -n '__fennec_at fennec complete' -l fingerprint -d 'Print the request\'s fingerprint, and send nothing.'
 complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'
 complete -c fennec -n '__fennec_at fennec complete' -s j -l jobs -x -d 'How many rows are answered at once (1).'
 complete -c fennec -n '__fennec_at fennec complete' -l ordered -d 'Write answers in the order of their rows, not as they come.'

@@ -5,10 +5,8 @@ Two short transactions an attempt, none of them while anything is sent or waited
 
 import os
 import random
-import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
@@ -17,6 +15,7 @@ from fennec_cli.bucket import RateLimiter
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
 from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
+from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Record, StateStore
 
@@ -254,38 +253,4 @@ class Gate:
         )
 
 
-class _Keeper:
-    """Renews the slots of what this process has under way, from a thread that begins with the first of them."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, tuple[StateStore, str]] = {}
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def keep(self, store: StateStore, name: str, owner: str) -> None:
-        with self._lock:
-            self._held[owner] = (store, name)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
-                self._thread.start()
-
-    def drop(self, owner: str) -> None:
-        with self._lock:
-            self._held.pop(owner, None)
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(slots.RENEW_S)
-            with self._lock:
-                held = list(self._held.items())
-            for place in {place for _, place in held}:
-                store, name = place
-                owners = {owner for owner, where in held if where == place}
-                store.update([name], partial(_renewed, owners))
-
-
-def _renewed(owners: set[str], records: list[Record | None]) -> tuple[list[Record | None], None]:
-    return [slots.renew(records[0], time.time(), owners)], None
-
-
-_KEEPER = _Keeper()
+_KEEPER = Keeper(slots.TTL_S, slots.RENEW_S)

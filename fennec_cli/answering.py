@@ -55,24 +55,32 @@ class Answering:
         def plan(request: CompletionRequest) -> list[Route]:
             return [
                 Route(f"{target.provider}/{target.model}", target.model, partial(opened, target), partial(left, target))
-                for target in self._plan(request)
+                for target in self.targets(request)
             ]
 
         return routed(plan, self._say)
 
-    def first(self, request: CompletionRequest) -> Target:
-        """Return the model that `request` goes to first. Raises a `FennecError` when nobody can answer it."""
-        return self._plan(request)[0]
+    def targets(self, request: CompletionRequest, *, usable: bool = True) -> list[Target]:
+        """Return the models that `request` may go to, in order; without `usable` also those that cannot be asked now.
 
-    def _plan(self, request: CompletionRequest) -> list[Target]:
-        """Who is asked, in order; a row's own model takes the place of the run's, and nobody chooses then."""
+        A row's own model takes the place of the run's, and nobody chooses then.
+        Raises a `FennecError` when nobody can answer it.
+        """
         own = [_own(request)] if request.provider else []
         if self._selector is None:
             return own or [self._target]
         if own and not self._falls_back:
             return own
-        others = self._selector.plan(request)
+        others = self._selector.plan(request) if usable else self._selector.targets
         return [*own, *others[1:]] if own else others
+
+    def count(self, provider: str, model: str, name: str) -> None:
+        """Count something of a model that no attempt counts; see `metrics.count`."""
+        self._registry.gate(provider, model, single=self._single).count(name)
+
+    def first(self, request: CompletionRequest) -> Target:
+        """Return the model that `request` goes to first. Raises a `FennecError` when nobody can answer it."""
+        return self.targets(request)[0]
 
     def _selecting(self, wanted: "Wanted | None") -> "ProviderSelector | None":
         if wanted is None or (wanted.strategy == "manual" and not wanted.fallback):

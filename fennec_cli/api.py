@@ -4,9 +4,9 @@ Settings come from the same places as the command's: environment and configurati
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.answering import Answering
@@ -15,6 +15,9 @@ from fennec_cli.config import Config, load_config
 from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
+
+if TYPE_CHECKING:
+    from fennec_cli.caching import Caching
 
 
 def stream_completion(
@@ -29,7 +32,10 @@ def stream_completion(
     Raises `FennecError`; after the first chunk with text that is always `StreamBroken`.
     """
     settings = config if config is not None else load_config(environ=os.environ, cwd=os.getcwd())
-    registry = ProviderRegistry(settings)
+    registry = ProviderRegistry(settings, offline=settings.cache.mode == "only")
+    caching: Caching | None = None
+    settle: Callable[[bool], None] | None = None
+    good, whole = True, False
     try:
         target = registry.choose(request.model or settings.model)
         pipeline_settings = PipelineSettings(
@@ -43,13 +49,31 @@ def stream_completion(
             price = registry.price(name, model)
             return price.cost_usd(usage) if price else None
 
-        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost)
+        caching = _caching(settings, registry, answering)
+        keeping = caching.keeping(settings.cache.mode) if caching else None
+        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost, keeping)
         with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
+                if chunk.metadata is not None and chunk.metadata.settle is not None:
+                    settle = chunk.metadata.settle
+                good &= chunk.fault is None
                 if chunk is not PAUSE:
                     yield chunk
+        whole = True
     finally:
+        if settle is not None:
+            settle(good and whole)
+        if caching is not None:
+            caching.responses.close()
         registry.close()
+
+
+def _caching(config: Config, registry: ProviderRegistry, answering: Answering) -> "Caching | None":
+    if config.cache.mode == "off":
+        return None
+    from fennec_cli.caching import Caching
+
+    return Caching(config, registry, answering)
 
 
 def complete(

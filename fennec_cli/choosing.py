@@ -96,6 +96,11 @@ class ProviderSelector:
             self._say(1, f"{self._strategy}: {best.name} chosen: {reason}")
         return [Target(candidate.provider, candidate.model, reason) for candidate, reason in found.order]
 
+    @property
+    def targets(self) -> list[Target]:
+        """All models that the run may ask, whether they can answer at the moment or not."""
+        return list(self._targets)
+
     def _allowed(self, target: Target, wanted: Wanted) -> list[Target]:
         chosen = [self._registry.choose(name) for name in wanted.fallback]
         if wanted.strategy == "fallback":

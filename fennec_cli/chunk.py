@@ -7,11 +7,13 @@ Two marker chunks carry no data and are compared by identity: `PAUSE` (the wire 
 whoever writes should flush now) and `TERMINATOR` (the dialect's end marker, seen by the transport only).
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from fennec_cli.errors import FennecError
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
+CacheState = Literal["hit", "semantic", "miss", "off"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
@@ -91,12 +93,15 @@ class ChunkMetadata(NamedTuple):
     request_id: str | None = None
     attempts: int | None = None
     cached: bool | None = None
+    cache: CacheState | None = None
+    similarity: float | None = None  # of the request that a semantic hit was stored for, 0 to 1
     ttft_s: float | None = None
     total_s: float | None = None
     cost_usd: float | None = None
     detail: str | None = None  # more about the finish reason, in the provider's words
     limits: ObservedLimits | None = None
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
+    settle: Callable[[bool], None] | None = None  # to be called once the answer is written, with whether it is good
 
 
 class CompletionChunk(NamedTuple):

@@ -18,6 +18,7 @@ from fennec_cli.stages.retry import retry
 from fennec_cli.transport import StreamingProvider
 
 if TYPE_CHECKING:
+    from fennec_cli.stages.cache import Keeping
     from fennec_cli.stages.route import Route
 
 
@@ -43,12 +44,18 @@ def attempts(provider: StreamingProvider, gate: Gate, settings: PipelineSettings
     return retry(stage, settings.retry, shows_reasoning=settings.shows_reasoning, may_retry=gate.may_retry)
 
 
-def request_pipeline(answering: Stage, settings: PipelineSettings, price: Price) -> Stage:
+def request_pipeline(
+    answering: Stage, settings: PipelineSettings, price: Price, keeping: "Keeping | None" = None
+) -> Stage:
     """What happens to a request between the command and who answers it: the `attempts` of one provider, or `routed`.
 
-    `price` is asked once the usage is known.
+    `price` is asked once the usage is known; `keeping` is None for no cache.
     """
     stage = answering
+    if keeping is not None:
+        from fennec_cli.stages.cache import cache
+
+        stage = cache(stage, keeping)  # a hit never opens a socket or a keyring
     if settings.extract:
         from fennec_cli.stages.extract import extract
 

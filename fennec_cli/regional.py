@@ -44,6 +44,9 @@ class RegionalProvider:
     def send(self, call: HTTPCall) -> bytes:
         return self.first.send(call)
 
+    def call(self, request: CompletionRequest) -> HTTPCall:
+        return self.first.call(request)
+
     def preview(self, request: CompletionRequest) -> HTTPCall:
         return self.first.preview(request)
 

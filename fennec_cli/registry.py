@@ -18,7 +18,7 @@ from fennec_cli.keys.source import KeySources, Record, no_record
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.request import CompletionRequest
-from fennec_cli.store import StateStore, shared_state
+from fennec_cli.store import SharedState, StateStore, shared_state
 from fennec_cli.transport import HTTPProvider
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 OLLAMA_PORT = 11434
 # Which provider is taken when nothing names one: the first whose key is present.
 _BY_KEY = tuple(name for name in ("openai", "anthropic", "openrouter", "azure") if name in PROVIDERS)
+
+
+UNDECIDED = "nothing says which"
 
 
 class Target(NamedTuple):
@@ -52,6 +55,7 @@ class ProviderRegistry:
         say: Callable[[int, str], None] = lambda _level, _text: None,
         state: StateStore | None = None,
         record: Record = no_record,
+        offline: bool = False,
     ) -> None:
         self.state = state or shared_state(environ, partial(say, 1), server_url(config.cache.backend, environ))
         self._config = config
@@ -61,6 +65,7 @@ class ProviderRegistry:
         self._record = record
         self._say = say
         self._lock = threading.Lock()
+        self._offline = offline  # no socket is opened to find out what could answer
         self._providers: dict[str, _Provider] = {}
         self._engines: list[Engine] = []
 
@@ -80,6 +85,17 @@ class ProviderRegistry:
             chosen, reason = self._first_usable()
         self._check(chosen)
         return Target(chosen, name or self._default_model(chosen), reason)
+
+    def defaults(self, chosen: Target) -> list[Target]:
+        """Return what each built-in provider would be asked, where nothing says which one is: `chosen` or another."""
+        model = None if chosen.model == self._default_model(chosen.provider) else chosen.model
+        found = []
+        for name in PROVIDERS:
+            try:
+                found.append(Target(name, model or self._default_model(name), UNDECIDED))
+            except ConfigError:  # one that has no default model
+                continue
+        return found
 
     def get_provider(self, name: str, model: str | None = None) -> "_Provider":
         """Return the provider called `name`, set up for `model` (the embedded engine loads it)."""
@@ -149,14 +165,18 @@ class ProviderRegistry:
         installed = ModelManager(environ=self._environ).installed()
         return [ModelInfo(id=model.id, provider=name, source="installed") for model in installed]
 
-    def close(self) -> None:
+    def close(self, *, ends_process: bool = False) -> None:
+        """Close what is open. At the end of the process the shared state is left to the system (see `store.disk`)."""
         for provider in self._providers.values():
             provider.close()
         for engine in self._engines:
             engine.close()
         self._providers.clear()
         self._engines.clear()
-        self.state.close()
+        if ends_process and isinstance(self.state, SharedState):
+            self.state.leave()
+        else:
+            self.state.close()
 
     def _check(self, name: str) -> None:
         """An unknown provider and an unknown type are errors here, before anything is read."""
@@ -195,6 +215,8 @@ class ProviderRegistry:
                 return name, "its key is present"
         if self.is_usable("ollama"):
             return "ollama", "it is configured"
+        if self._offline:
+            return _BY_KEY[0], UNDECIDED
         from fennec_cli.transport.probe import answers
 
         if answers("127.0.0.1", OLLAMA_PORT, within_s=0.2):
@@ -213,7 +235,7 @@ class ProviderRegistry:
     def _default_model(self, name: str) -> str:
         settings = self._settings(name)
         model = self._assembly(settings, None).default_model()
-        if model is None and settings.type == "ollama":
+        if model is None and settings.type == "ollama" and not self._offline:
             model = self._newest_installed(name)
         if model is None:
             raise ConfigError(f"{name} has no default model", hint=f"name one with -m {name}/MODEL")

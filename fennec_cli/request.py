@@ -8,12 +8,15 @@ import orjson
 
 from fennec_cli.chunk import Role
 
+FINGERPRINT_FORM = 1
 # Fields of an outgoing body that never change the answer's text. A deny-list, so that a
 # field that nobody thought of changes the fingerprint.
 NOT_IN_FINGERPRINT = frozenset(
     {"stream", "stream_options", "store", "background", "metadata", "user", "safety_identifier", "service_tier"}
 )
 
+
+_SECRET = ("authorization", "cookie", "key", "secret", "token", "password")  # in the names of headers
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -127,14 +130,16 @@ def estimate_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // 4)
 
 
-def fingerprint(address: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
+def fingerprint(provider: str, address: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
     """Hash every part of an outgoing request that can change the answer: 64 hexadecimal digits.
 
-    `address` is the full URL, `headers` those that select behaviour (organisation, project, beta, version) and never a
-    key. Key order and white space do not matter, everything else does.
+    `provider` is the name of the service, `address` the full URL, `headers` those that select behaviour (organisation,
+    project, beta, version); a configured one that may hold a key is left out. Key order and white space do not matter,
+    everything else does.
     """
     import hashlib
 
     relevant = {key: value for key, value in body.items() if key not in NOT_IN_FINGERPRINT}
-    canonical = orjson.dumps([1, address, dict(headers), relevant], option=orjson.OPT_SORT_KEYS)
+    selecting = {name: value for name, value in headers.items() if not any(word in name.lower() for word in _SECRET)}
+    canonical = orjson.dumps([FINGERPRINT_FORM, provider, address, selecting, relevant], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()

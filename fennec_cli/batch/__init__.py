@@ -14,10 +14,7 @@ Ask = Callable[[Row], Chunks]  # may raise a `FennecError` for a row that cannot
 def run_one(row: Row, ask: Ask, writer: Writer) -> Answer:
     """Ask for the answer to a row that has no fault, and write it. Raises what `ask` raises."""
     chunks = ask(row)
-    try:
-        return writer.answer(row.id, chunks, row.meta)
-    finally:
-        chunks.close()
+    return _written(row, chunks, writer)
 
 
 def run_row(row: Row, ask: Ask, writer: Writer) -> Answer:
@@ -29,9 +26,16 @@ def run_row(row: Row, ask: Ask, writer: Writer) -> Answer:
         except FennecError as error:
             fault = error
         else:
-            try:
-                return writer.answer(row.id, chunks, row.meta)
-            finally:
-                chunks.close()
+            return _written(row, chunks, writer)
     writer.failure(row.id, fault, row.meta)
     return Answer(fault, None, ChunkMetadata())
+
+
+def _written(row: Row, chunks: Chunks, writer: Writer) -> Answer:
+    try:
+        answer = writer.answer(row.id, chunks, row.meta)
+    finally:
+        chunks.close()
+    if answer.metadata.settle is not None:
+        answer.metadata.settle(answer.error is None)
+    return answer

@@ -87,6 +87,12 @@ RATE = click.FloatRange(min=0.001)
         " answer for it), or ask anew (answers that are held back, as with --atomic or -o).")
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
+@option("--cache", type=click.Choice(["use", "refresh", "off", "only"]), group="Cache", daily=True,
+        help="Answer from the cache if it can, ask anew and keep the answer, leave it alone, or ask nobody else.")
+@option("--no-cache", is_flag=True, group="Cache", help="The same as --cache off.")
+@option("--offline", is_flag=True, group="Cache", help="The same as --cache only: no socket is opened.")
+@option("--cache-ttl", type=DURATION, group="Cache", help="Age from which a kept answer no longer counts (24h).")
+@option("--fingerprint", is_flag=True, group="Cache", help="Print the request's fingerprint, and send nothing.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")
 @option("-j", "--jobs", type=AT_LEAST_1, default=1, metavar="N", group="Batch", daily=True,
         help="How many rows are answered at once (1).")
@@ -131,6 +137,7 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
     if given["provider"] and ctx.get_parameter_source("provider") is not ParameterSource.COMMANDLINE:
         # From the environment it is a default: `-m other/model` on the command line is stronger.
         settings = settings._replace(provider=given.pop("provider"))
+    given["cache"] = _cache_mode(ctx, given)
     options = CompleteOptions(**_without_shorthands(given))
     return run_completion(options, settings, start=start)
 
@@ -138,6 +145,19 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
 def _asks_for_nothing(given: dict[str, Any]) -> bool:
     terminal = sys.stdin is not None and os.isatty(0)
     return terminal and not given["prompt"] and not given["file"]
+
+
+def _cache_mode(ctx: click.Context, given: dict[str, Any]) -> str | None:
+    """Fold `--no-cache` and `--offline` into `--cache`; what is said on the command line is stronger than a variable."""
+    wanted = {"cache": given["cache"], "no_cache": "off" if given.pop("no_cache") else None}
+    wanted["offline"] = "only" if given.pop("offline") else None
+    for source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP):
+        said = {mode for name, mode in wanted.items() if mode and ctx.get_parameter_source(name) is source}
+        if len(said) > 1:
+            raise UsageError("--cache, --no-cache and --offline exclude each other here", hint="give one of them")
+        if said:
+            return str(said.pop())
+    return None
 
 
 def _without_shorthands(given: dict[str, Any]) -> dict[str, Any]:

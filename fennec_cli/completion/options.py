@@ -62,6 +62,9 @@ class CompleteOptions(NamedTuple):
     shard: "Shard | None" = None
     allow_truncated: bool = False
     allow_filtered: bool = False
+    cache: str | None = None
+    cache_ttl: float | None = None
+    fingerprint: bool = False
     usage: bool = False
     api_key_file: str | None = None
     dry_run: bool = False

@@ -1,7 +1,7 @@
 """`--dry-run`: requests as they would be sent, with an estimate of tokens and cost."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -11,6 +11,9 @@ from fennec_cli.output.sink import Sink
 from fennec_cli.prompts import Row
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest, estimate_tokens
+
+if TYPE_CHECKING:
+    from fennec_cli.stages.cache import Known
 
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
@@ -23,6 +26,26 @@ def preview(
         if row.fault is not None:
             raise row.fault
         sink.write(orjson.dumps(_shown(row, requests.build(row), answering, registry), option=_FORM))
+
+
+def fingerprints(
+    rows: Iterable[Row],
+    requests: Requests,
+    identified: Callable[[CompletionRequest], Iterable["Known"]],
+    sink: Sink,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the fingerprint of each request, as the model would get it that is asked first. Raises like `preview`."""
+    for row in rows:
+        if row.fault is not None:
+            raise row.fault
+        known = next(iter(identified(requests.build(row))))
+        if as_json:
+            fields = {"id": row.id, "provider": known.provider, "model": known.model, "fingerprint": known.fingerprint}
+            sink.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
+        else:
+            sink.write(f"{known.fingerprint}\n".encode())
 
 
 def _shown(row: Row, request: CompletionRequest, answering: Answering, registry: ProviderRegistry) -> dict[str, Any]:

@@ -23,15 +23,21 @@ from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fennec_cli.caching import Caching
     from fennec_cli.choosing import Wanted
     from fennec_cli.completion.row_models import RowModels
+    from fennec_cli.prompts import Row
     from fennec_cli.selection import SelectionStrategy
+    from fennec_cli.stages.cache import Keeping
 
 
 def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
     notes = _notes(options, config)
-    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say)
+    mode = options.cache or config.cache.mode
+    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=mode == "only")
     strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
     if strategy in ("automatic", "cost") and options.model is None and config.candidates:
         target = registry.choose(config.candidates[0])  # any of them, until the request is known
@@ -39,15 +45,18 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
         target = registry.choose(options.model or config.model, options.provider)
     if strategy in ("manual", "fallback"):
         notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
-    run = _Run(options, config, registry, target, strategy, notes, start)
+    run = _Run(options, config, registry, target, strategy, mode, notes, start)
     signals.install()
     sink = _sink(options)
     try:
+        if options.fingerprint:
+            return run.fingerprints(sink)
         return run.dry(sink) if options.dry_run else run.go(sink)
     finally:
         sink.discard()
+        run.tidy()
         _write_metrics(options.metrics_file or config.metrics.file, registry, notes)
-        registry.close()
+        registry.close(ends_process=True)
 
 
 class _Run:
@@ -60,6 +69,7 @@ class _Run:
         registry: ProviderRegistry,
         target: Target,
         strategy: "SelectionStrategy",
+        mode: str,
         notes: Notes,
         start: float,
     ) -> None:
@@ -74,6 +84,8 @@ class _Run:
             single=options.input_format == "text",
             say=notes.say,
         )
+        self._mode = mode
+        self._caching = self._made_caching() if mode != "off" or options.fingerprint else None
         self._requests = Requests(options, config, target.model, start=start, named=self._row_target)
         if options.resume is not None and options.input_format == "text":
             raise UsageError("--resume needs a batch", hint="add --input lines or --input ndjson")
@@ -89,7 +101,10 @@ class _Run:
         # Text without --usage shows no cost: then the catalogue is not read for it.
         shows_cost = options.usage or options.output_format != "text"
         stage = request_pipeline(
-            self._answering.stage(), self._pipeline_settings(self._target), self._cost if shows_cost else unpriced
+            self._answering.stage(),
+            self._pipeline_settings(self._target),
+            self._cost if shows_cost else unpriced,
+            self._keeping(),
         )
         if options.input_format == "text":
             answer = self._answer(stage, self._writer(sink, DescriptorSink(2)))
@@ -119,10 +134,36 @@ class _Run:
     def dry(self, sink: Sink) -> int:
         from fennec_cli.completion.preview import preview
 
-        rows = [self._requests.single()] if self._options.input_format == "text" else self._requests.rows()
-        preview(rows, self._requests, self._answering, self._registry, sink)
+        preview(self._rows(), self._requests, self._answering, self._registry, sink)
         sink.commit()
         return 0
+
+    def fingerprints(self, sink: Sink) -> int:
+        from fennec_cli.completion.preview import fingerprints
+
+        assert self._caching is not None
+        as_json = self._options.output_format != "text"
+        fingerprints(self._rows(), self._requests, self._caching.identified, sink, as_json=as_json)
+        sink.commit()
+        return 0
+
+    def tidy(self) -> None:
+        if self._caching is not None:
+            self._caching.responses.tidy()
+
+    def _rows(self) -> "Iterable[Row]":
+        return [self._requests.single()] if self._options.input_format == "text" else self._requests.rows()
+
+    def _made_caching(self) -> "Caching":
+        from fennec_cli.caching import Caching
+
+        return Caching(self._config, self._registry, self._answering, say=self._notes.say)
+
+    def _keeping(self) -> "Keeping | None":
+        options = self._options
+        if self._caching is None or self._mode == "off":
+            return None
+        return self._caching.keeping(self._mode, ttl=options.cache_ttl, allow_truncated=options.allow_truncated)
 
     def _answer(self, stage: Stage, writer: Writer) -> Answer:
         try:

@@ -15,8 +15,10 @@ def usage_line(answer: Answer) -> str:
     if metadata.ttft_s is not None:
         parts.append(f"TTFT {metadata.ttft_s:.3f} s")
         streaming_s = (metadata.total_s or 0.0) - metadata.ttft_s
-        if streaming_s > 0 and fields["output_tokens"] > 1:
+        if streaming_s > 0 and not metadata.cached and fields["output_tokens"] > 1:
             parts.append(f"{(fields['output_tokens'] - 1) / streaming_s:.1f} tokens/s")
+    if metadata.cached:
+        parts.append("from the cache")
     return "usage: " + ", ".join(parts)
 
 
@@ -24,4 +26,6 @@ def total_line(tally: Tally) -> str:
     """One line for all rows of a batch."""
     fields = usage_fields(tally.usage)
     cost = "unknown cost" if tally.cost_usd is None else f"${tally.cost_usd:.6f}"
-    return f"usage: {tally.rows} rows, {fields['input_tokens']} tokens in, {fields['output_tokens']} tokens out, {cost}"
+    cached = f" ({tally.cached} from the cache)" if tally.cached else ""
+    tokens = f"{fields['input_tokens']} tokens in, {fields['output_tokens']} tokens out"
+    return f"usage: {tally.rows} rows{cached}, {tokens}, {cost}"

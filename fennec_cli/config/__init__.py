@@ -6,10 +6,11 @@ nobody vouched for may set, `build` makes the result, `values` checks what is on
 """
 
 from fennec_cli.config.load import load_config
-from fennec_cli.config.settings import Config, LogConfig, NetworkConfig, ProviderConfig
+from fennec_cli.config.settings import CacheConfig, Config, LogConfig, NetworkConfig, ProviderConfig
 from fennec_cli.config.values import check_base_url, expand, is_plain_http, server_url
 
 __all__ = [
+    "CacheConfig",
     "Config",
     "LogConfig",
     "NetworkConfig",

@@ -16,6 +16,7 @@ from fennec_cli.config.settings import (
     MetricsConfig,
     NetworkConfig,
     ProviderConfig,
+    SemanticConfig,
 )
 from fennec_cli.config.source import KeyPath, Origin, dotted
 from fennec_cli.config.values import check_base_url
@@ -65,7 +66,7 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
         provider=default_provider.value if default_provider else None,
         providers=providers,
         commands={name: tree.pop(name) for name in COMMANDS if name in tree},
-        cache=CacheConfig(**tree.pop("cache", {})),
+        cache=_cache(tree.pop("cache", {})),
         log=LogConfig(**tree.pop("log", {})),
         metrics=MetricsConfig(**tree.pop("metrics", {})),
         network=network,
@@ -111,6 +112,10 @@ def _provider(name: str, table: Tree, network: NetworkConfig, origins: Mapping[K
     provider = ProviderConfig(name=name, **settings)
     _check_address(provider, origins)
     return provider
+
+
+def _cache(table: Tree) -> CacheConfig:
+    return CacheConfig(**{**table, "semantic": SemanticConfig(**table.get("semantic", {}))})
 
 
 def _price(price: Tree, path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Price:

@@ -84,6 +84,19 @@ def failures(value: object) -> str:
     return str(value)
 
 
+def size(value: object) -> int:
+    """A number of bytes, or a text such as `256MiB`."""
+    from fennec_cli.size import EXAMPLES as SIZES
+    from fennec_cli.size import parse_size
+
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        try:
+            return parse_size(value)
+        except ValueError:
+            pass
+    raise ValueError(f"must be a size: {SIZES}")
+
+
 def choice(*choices: str) -> Kind:
     def kind(value: object) -> str:
         if not isinstance(value, str) or value not in choices:

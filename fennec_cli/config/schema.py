@@ -25,6 +25,7 @@ from fennec_cli.config.kinds import (
     number,
     provider_name,
     regions,
+    size,
     text,
     texts,
 )
@@ -149,8 +150,7 @@ PROVIDER = Table(
     }
 )
 
-CACHE = Table({"backend": Key(backend)})
-
+CACHE_MODE = choice("use", "refresh", "off", "only")
 STRATEGY = _project(choice("manual", "automatic", "fallback", "cost"))
 
 COMPLETE = Table(
@@ -195,6 +195,11 @@ COMPLETE = Table(
         "on_interrupt": Key(choice("fail", "resume", "restart")),
         "allow_truncated": Key(flag),
         "allow_filtered": Key(flag),
+        "cache": _project(CACHE_MODE),
+        "no_cache": _project(flag),
+        "offline": _project(flag),
+        "cache_ttl": _project(duration),
+        "fingerprint": Key(flag),
         "usage": Key(flag),
         "dry_run": Key(flag),
         "quiet": Key(flag),
@@ -218,7 +223,18 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
     "deadline": _project(duration),
     "alias": Table(each=_project(name)),
     **COMMANDS,
-    "cache": CACHE,
+    "cache": Table(
+        {
+            "mode": _project(CACHE_MODE),
+            "single_flight": Key(flag),
+            "dir": Key(name),
+            "ttl": _project(duration),
+            "max_size": Key(size),
+            "encrypt": Key(flag),
+            "backend": Key(backend),
+            "mac_key_file": Key(name),
+        }
+    ),
     "metrics": Table({"enabled": Key(flag), "file": Key(name)}),
     "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
     "network": Table(NETWORK),

@@ -79,10 +79,29 @@ class MetricsConfig(NamedTuple):
     file: str | None = None
 
 
-class CacheConfig(NamedTuple):
-    """The `[cache]` table. `backend` is `disk`, or a server's address, which may hold a password."""
+class SemanticConfig(NamedTuple):
+    """The `[cache.semantic]` table. `embeddings` is `local` or a model `provider/model`; None: the built-in default."""
 
+    enabled: bool = False
+    threshold: float | None = None
+    embeddings: str = "local"
+
+
+class CacheConfig(NamedTuple):
+    """The `[cache]` table. `ttl` in seconds, `max_size` in bytes.
+
+    `backend` is `disk`, or a server's address, which may hold a password.
+    """
+
+    mode: str = "off"
+    single_flight: bool = True
+    dir: str | None = None
+    ttl: float = 86_400.0
+    max_size: int = 256 * 1024 * 1024
+    encrypt: bool = False
     backend: str = "disk"
+    mac_key_file: str | None = None
+    semantic: SemanticConfig = SemanticConfig()
 
     def __repr__(self) -> str:
         return "CacheConfig(...)"

@@ -117,7 +117,8 @@ class _Row:
                     "provider": metadata.provider,
                     "model": metadata.model,
                     "fingerprint": metadata.fingerprint,
-                    "cache": "off",
+                    "cache": metadata.cache or "off",
+                    **({} if metadata.similarity is None else {"similarity": round(metadata.similarity, 4)}),
                 },
             )
 

@@ -39,7 +39,9 @@ def measure(
         total = clock() - start
         known = usage or _estimated(request, bytes_out)
         cost = None
-        if not reported_cost and opening is not None:
+        if opening is not None and opening.cached:
+            cost = 0.0
+        elif not reported_cost and opening is not None:
             cost = price(opening.provider or "", opening.model or request.model, known)
         yield CompletionChunk(
             usage=None if usage else known,

@@ -196,9 +196,13 @@ class HTTPProvider:
         if self._own.sent_key:
             error.message = error.message.replace(self._own.sent_key.removeprefix("Bearer "), "***")
 
+    def call(self, request: CompletionRequest) -> HTTPCall:
+        """Return the call that `stream_completion` makes, but for the key. Looks for no key and opens nothing."""
+        return self._module.build_request(request, self._endpoint)
+
     def preview(self, request: CompletionRequest) -> HTTPCall:
         """Return the call as it would be sent, but for the key and configured headers that may be secrets."""
-        call = self._module.build_request(request, self._endpoint)
+        call = self.call(request)
         secret = self._module.authorization(MASK) if self._key() else {}
         configured = {name: masked_header(name, call.headers[name]) for name in self._endpoint.headers}
         return call._replace(headers={**call.headers, **configured, **secret})

@@ -87,6 +87,15 @@ KEYS: dict[str, str] = {
     "cache.backend": "Where everything is kept that processes share: `disk` (the default), or the address of a Redis "
     "or Valkey server, for several machines: `redis://:${PASSWORD}@HOST:PORT/DB`, `rediss://` with TLS "
     "(`?ssl_ca_certs=FILE`), or `unix://PATH`. It needs the extra `redis`.",
+    "cache.mode": "How kept answers are used: `use` (answer with them, keep new ones), `refresh` (ask anew), "
+    "`off` (the default), or `only` (ask nobody).",
+    "cache.single_flight": "Of processes that miss the same answer one asks, and the others wait for it (true).",
+    "cache.dir": "Where answers are kept (`$XDG_CACHE_HOME/fennec/responses`).",
+    "cache.ttl": "How long an answer counts (24 h).",
+    "cache.max_size": "How much room they may take (256 MiB); the least recently read go first.",
+    "cache.encrypt": "Encrypt what is kept, with a key of this installation; needs the extra `encrypt`.",
+    "cache.mac_key_file": "File with a secret of 16 to 64 bytes that entries are signed with, "
+    "for machines that share a cache; else each installation has its own.",
     "metrics.enabled": "Whether requests are counted (true).",
     "metrics.file": "After each run, write the counters here in Prometheus' text format.",
     "log.file": "Append every message to this file.",

@@ -248,6 +248,10 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--deadline": "Waits, repeated attempts and the stream are part of it. Half an hour a prompt unless set.",
         "--retries": "Two unless set. Only failures that may pass are repeated, with growing, random waits "
         "or the wait that the provider asks for.",
+        "--cache": "`use` and `refresh` keep complete answers, when they have been written; `only` fails with class "
+        "`cache_miss` where none is kept. An answer is given again only for the same request to the same address: "
+        "model, prompt, options, attachments. The default is `[cache] mode`, or else `off`.",
+        "--cache-ttl": "It limits both the answers that are given and those that are kept now.",
         "--api-key-file": "No option takes a key itself: others could read it in the list of processes.",
         "--dry-run": "The request is shown as JSON with secrets masked, with an estimate of tokens and cost.",
         "--verbose": "Once tells which provider was taken and why.",

@@ -1,0 +1,71 @@
+"""What the cache stage has to know of a run: where requests go, what they are made of, how the cache is used."""
+
+from collections.abc import Callable, Iterator
+
+from fennec_cli.answering import Answering
+from fennec_cli.config import Config
+from fennec_cli.errors import ConfigError
+from fennec_cli.flights import Flights
+from fennec_cli.registry import UNDECIDED, ProviderRegistry
+from fennec_cli.request import CompletionRequest
+from fennec_cli.responses import ResponseCache
+from fennec_cli.stages.cache import Keeping, Known
+
+MOST_PROMPT = 32 * 1024  # characters of a prompt that are kept beside its answer
+
+
+class Caching:
+    """The response cache of a run. Opens nothing."""
+
+    def __init__(
+        self,
+        config: Config,
+        registry: ProviderRegistry,
+        answering: Answering,
+        *,
+        say: Callable[[int, str], None] = lambda _level, _text: None,
+    ) -> None:
+        self._config = config.cache
+        self._registry = registry
+        self._answering = answering
+        self.responses = ResponseCache(config.cache, say=lambda text: say(1, text))
+
+    def keeping(self, mode: str, *, ttl: float | None = None, allow_truncated: bool = False) -> Keeping:
+        """Return what the stage is given for `mode`: use, refresh or only. `ttl` in seconds."""
+        asks = mode != "only"
+        return Keeping(
+            self.responses,
+            lambda request: self.identified(request, usable=asks),
+            reads=mode != "refresh",
+            asks=asks,
+            ttl=self._config.ttl if ttl is None else ttl,
+            allow_truncated=allow_truncated,
+            flights=Flights(self._registry.state) if self._config.single_flight and mode == "use" else None,
+            describe=describe,
+            counted=lambda provider, model: self._answering.count(provider, model, "hits"),
+        )
+
+    def identified(self, request: CompletionRequest, *, usable: bool = True) -> Iterator[Known]:
+        """Yield the request as each model would get it, the first to be asked first."""
+        targets = self._answering.targets(request, usable=usable)
+        if targets[0].reason == UNDECIDED:
+            targets = self._registry.defaults(targets[0])
+        for target in targets:
+            try:
+                provider = self._registry.get_provider(target.provider, target.model)
+                yield Known(target.provider, target.model, provider.call(request._replace(model=target.model)))
+            except ConfigError:
+                if usable:
+                    raise
+
+
+def describe(request: CompletionRequest, known: Known) -> dict[str, object]:
+    """What is kept of a request: its fields for `cache explain`, and its texts, unless they are long."""
+    from fennec_cli.digest import fields_of
+
+    call = known.call
+    texts = [[message.role, message.content] for message in request.messages]
+    return {
+        "fields": fields_of(known.provider, call.url, call.headers, call.body),
+        "prompt": texts if sum(len(text) for _, text in texts) <= MOST_PROMPT else None,
+    }
