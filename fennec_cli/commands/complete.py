@@ -87,7 +87,7 @@ RATE = click.FloatRange(min=0.001)
         " answer for it), or ask anew (answers that are held back, as with --atomic or -o).")
 @option("--allow-truncated", is_flag=True, group="Truth", help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, group="Truth", help="An answer stopped by a content filter is a success.")
-@option("--cache", type=click.Choice(["use", "refresh", "off", "only"]), group="Cache", daily=True,
+@option("--cache", type=click.Choice(["use", "refresh", "off", "only"]), group="Cache",
         help="Answer from the cache if it can, ask anew and keep the answer, leave it alone, or ask nobody else.")
 @option("--no-cache", is_flag=True, group="Cache", help="The same as --cache off.")
 @option("--offline", is_flag=True, group="Cache", help="The same as --cache only: no socket is opened.")
