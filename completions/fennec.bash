@@ -11,8 +11,8 @@ _fennec_table() {
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered -u --usage -j --jobs --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
-        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt -j --jobs --resume --dead-letter --max-failures --shard --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered --cache --no-cache --offline --cache-ttl --fingerprint -u --usage -j --jobs --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --cache --cache-ttl -j --jobs --resume --dead-letter --max-failures --shard --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
@@ -227,6 +227,9 @@ _fennec_value() {
         ;;
     'fennec complete --on-interrupt')
         _fennec_offer 'fail resume restart'
+        ;;
+    'fennec complete --cache')
+        _fennec_offer 'use refresh off only'
         ;;
     'fennec complete --profile' | \
         'fennec models check --profile' | \
