@@ -31,6 +31,8 @@ from fennec_cli.store import StoreBusy, StoreFailed
 
 BUSY_S = 0.25  # how long we wait for another process
 CREATE_S = 5.0  # how long for one that makes the database
+# SQLite's own mark for applications, set when the last table is made: who opens it before would miss one.
+_FINISHED = 1
 _KEY = re.compile("[0-9a-f]{64}")
 _FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 _FILES = (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm")
@@ -188,8 +190,11 @@ class DiskCache(diskcache.Cache):  # type: ignore[misc]
                 if "no such table" not in str(error):
                     raise
                 found = {}
-            if not found.keys() >= METADATA.keys() or any(
-                found.get(key) != value for key, value in self._wanted.items()
+            ((finished,),) = self._sql("PRAGMA user_version").fetchall()
+            if (
+                finished != _FINISHED
+                or not found.keys() >= METADATA.keys()
+                or any(found.get(key) != value for key, value in self._wanted.items())
             ):
                 self.close()
                 return False
@@ -211,6 +216,7 @@ class DiskCache(diskcache.Cache):  # type: ignore[misc]
             raise StoreFailed(f"{self._place} has a variable in its name")
         os.close(open_file(self._place / DBNAME, os.O_RDWR | os.O_CREAT))  # the side files get its mode
         super().__init__(self._directory, timeout=0, disk=ByteDisk, **self._wanted)
+        self._sql(f"PRAGMA user_version = {_FINISHED}")
         self._inode = self._inode_now()
 
     def _inode_now(self) -> int:

@@ -207,6 +207,15 @@ def test_a_deleted_directory_is_made_again_by_the_next_process(tmp_path: Path) -
     assert DiskState(tmp_path / "state").update(["a"], counted) == 1
 
 
+def test_a_database_whose_maker_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
+    DiskState(tmp_path).close()
+    half = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+    half.execute("DROP TABLE Cache")
+    half.execute("PRAGMA user_version = 0")
+    half.close()
+    assert DiskState(tmp_path).update(["a"], counted) == 1
+
+
 def _race(directory: Path) -> int:
     return DiskState(directory).update(["a"], counted)
 
