@@ -142,6 +142,7 @@ def test_a_slow_reader_does_not_make_the_provider_late(fennec: Fennec, serve: Se
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.soak
 def test_slow_consumer_100MiB_rss_grows_below_16MiB(fennec: Fennec, serve: Serve) -> None:
     total = soak(20, 100) * 1024 * 1024
     piece = delta("y" * 16_000)

@@ -70,6 +70,11 @@ def test_list_of_models_names_the_day_of_shutdown() -> None:
     assert [(row.id, row.deprecated) for row in rows if row.deprecated] == [("gpt-5-mini", "2026-12-11")]
 
 
+def test_list_of_models_of_a_compatible_server() -> None:
+    rows = openai.decode_models(read("ollama-v1-models.json"), COMPATIBLE)
+    assert [(row.id, row.deprecated) for row in rows] == [("qwen3:8b", None)]
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"data":7}', b'{"data":[{}]}', b'{"data":[7]}'])
 def test_what_is_not_a_list_of_models_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(ProtocolError):
