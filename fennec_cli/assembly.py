@@ -222,6 +222,7 @@ class Assembly:
             renew=self._renew,
             accepted=self._accepted,
             limits=self._limits(),
+            reasons=self._reasons,
             trace=lambda line: self._say(3, line),
         )
 
@@ -257,16 +258,24 @@ class Assembly:
 
     def _limits(self) -> Limits:
         given, settings, default = self._overrides, self._settings, self._module_limits()
+        idle = given.idle_timeout if given.idle_timeout is not None else settings.idle_timeout
         return Limits(
             connect=_first(given.connect_timeout, settings.connect_timeout, default.connect),
             first_event=_first(given.first_token_timeout, settings.first_token_timeout, default.first_event),
-            idle=_first(given.idle_timeout, settings.idle_timeout, default.idle),
+            idle=default.idle if idle is None else idle,
+            idle_reasoning=default.idle_reasoning if idle is None else idle,
             attempt=given.timeout if given.timeout is not None else settings.timeout,
         )
 
     def _module_limits(self) -> Limits:
         """Ollama loads models from disk before it answers."""
         return Limits(first_event=600.0) if self._settings.type == "ollama" else Limits()
+
+    def _reasons(self, model: str) -> bool:
+        from fennec_cli.catalogue import lookup
+
+        known = lookup(self._settings.type, model)
+        return known is not None and "reasoning" in known.capabilities
 
     def _defaults(self) -> Sampling:
         """Sampling from the configuration, without what the model is known to refuse."""

@@ -90,7 +90,8 @@ class ChunkMetadata(NamedTuple):
     model: str | None = None
     fingerprint: str | None = None
     response_id: str | None = None
-    request_id: str | None = None
+    request_id: str | None = None  # the provider's, of the answer
+    client_request_id: str | None = None  # ours, of the attempt
     attempts: int | None = None
     cached: bool | None = None
     cache: CacheState | None = None

@@ -149,3 +149,17 @@ def test_prices_come_from_the_configuration_then_from_the_catalogue() -> None:
 def test_usable_providers_are_those_with_a_key_an_address_or_an_engine() -> None:
     names = registry(KEY, providers=[GROQ]).names()
     assert set(names) - {"local"} == {"openai", "groq"}
+
+
+def test_the_catalogue_tells_which_models_may_think_in_silence() -> None:
+    provider = registry(KEY).direct("openai")
+    assert provider.reasons("gpt-5.4-mini")
+    assert not provider.reasons("gpt-4")
+    assert not provider.reasons("nobody-knows-it")
+
+
+def test_a_provider_tells_whether_it_keeps_a_private_request() -> None:
+    request = CompletionRequest.from_text("hi", model="m", private=True)
+    made = registry({**KEY, "ANTHROPIC_API_KEY": "k"}, providers=[GROQ])
+    kept = {name: made.keeps_private(name, request) for name in ("openai", "anthropic", "openrouter", "local", "groq")}
+    assert kept == {"openai": True, "anthropic": False, "openrouter": True, "local": True, "groq": False}

@@ -27,6 +27,7 @@ DEFAULT_MODEL: str | None = None
 KEY_VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_KEY")
 BASE_URL_VARIABLE = "AZURE_OPENAI_ENDPOINT"
 VERSION_VARIABLE = "OPENAI_API_VERSION"
+CLIENT_ID_HEADER = "x-ms-client-request-id"
 HEADER_VARIABLES: dict[str, str] = {}
 
 _USAGE_IN_STREAMS_SINCE = "2024-09-01"  # older dated versions refuse `stream_options`

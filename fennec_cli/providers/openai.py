@@ -14,6 +14,7 @@ DEFAULT_MODEL = "gpt-5.4-mini"
 KEY_VARIABLES = ("OPENAI_API_KEY",)
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 STREAM_OPTIONS: dict[str, dict[str, bool]] = {chat.PATH: {"include_usage": True}, responses.PATH: {}}
+CLIENT_ID_HEADER = "x-client-request-id"
 HEADER_VARIABLES = {"OPENAI_ORG_ID": "openai-organization", "OPENAI_PROJECT_ID": "openai-project"}
 
 

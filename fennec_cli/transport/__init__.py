@@ -4,6 +4,7 @@ A stream that ends before every choice has its finish reason is an error, also w
 reason a broken connection costs at most the usage numbers.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -67,7 +68,8 @@ class _Own(threading.local):
 class HTTPProvider:
     """A provider module, an endpoint and a way to send: together a `StreamingProvider`, for any number of threads.
 
-    `connect` builds a thread's client on its first use, `key` is asked for on first use.
+    `connect` builds a thread's client on its first use, `key` is asked for on first use. `reasons` tells whether a
+    model thinks before it answers.
     """
 
     supports_streaming = True
@@ -82,6 +84,7 @@ class HTTPProvider:
         renew: Renew = lambda _refused, _error, _before: False,
         accepted: Callable[[str], None] = lambda _key: None,
         limits: Limits = Limits(),
+        reasons: Callable[[str], bool] = lambda _model: False,
         fetch: Callable[[str, float | None], bytes] = fetch_document,
         trace: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -92,6 +95,7 @@ class HTTPProvider:
         self._renew = renew
         self._accepted = accepted
         self._limits = limits
+        self.reasons = reasons
         self._fetch = fetch
         self._trace = trace
         self._own = _Own()
@@ -114,11 +118,15 @@ class HTTPProvider:
 
                 resumable(dialect, request)
             request = self._with_bytes(request, dialect.FETCHED)
-            call = self._module.build_request(request, self._endpoint)
-            patience = Patience(self._limits, request.deadline)
+            call, client_id = self._identified(self._module.build_request(request, self._endpoint))
+            patience = Patience(
+                self._limits,
+                request.deadline,
+                reasons=lambda: request.sampling.reasoning_effort not in (None, "none") or self.reasons(request.model),
+            )
             answer = self._resumed if request.resume else _answer
             with self._exchange(call, patience) as exchange:
-                yield self._opening(call, request, exchange)
+                yield self._opening(call, request, exchange, client_id)
                 yield from answer(exchange, dialect, patience, request, call)
         except ProviderError as error:
             self._sign(error)
@@ -246,13 +254,24 @@ class HTTPProvider:
         if self._own.sent_key is not None:
             self._accepted(self._own.sent_key)
 
-    def _opening(self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange") -> CompletionChunk:
+    def _identified(self, call: HTTPCall) -> tuple[HTTPCall, str | None]:
+        """Give the call an id of our own where the service has a header for it: support finds attempts by that."""
+        name = getattr(self._module, "CLIENT_ID_HEADER", None)
+        if name is None or name in call.headers:
+            return call, call.headers.get(name) if name else None
+        client_id = os.urandom(16).hex()
+        return call._replace(headers={**call.headers, name: client_id}), client_id
+
+    def _opening(
+        self, call: HTTPCall, request: CompletionRequest, exchange: "Exchange", client_id: str | None
+    ) -> CompletionChunk:
         return CompletionChunk(
             metadata=ChunkMetadata(
                 provider=self.provider_name,
                 model=request.model,
                 fingerprint=call.fingerprint,
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
+                client_request_id=client_id,
                 limits=_limits(exchange.headers),
             )
         )

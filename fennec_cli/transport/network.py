@@ -187,8 +187,12 @@ class Stream(httpcore.NetworkStream):
                 try:
                     return self._socket.recv(max_bytes)
                 except TimeoutError:
-                    if time.monotonic() >= end:
+                    if time.monotonic() < end:
+                        continue
+                    longer_s = patience.longer_s()
+                    if not longer_s:
                         raise patience.overrun from None
+                    end += longer_s
         except OSError as error:
             raise NetworkError(f"the connection to {self._peer} broke ({error.strerror or error})") from error
         finally:

@@ -13,23 +13,36 @@ TAIL_S = 5.0  # how long the usage numbers are waited for once the finish reason
 
 
 class Limits(NamedTuple):
-    """Limits of one attempt, in seconds. `attempt` covers it as a whole, stream included; None is no limit."""
+    """Limits of one attempt, in seconds. `attempt` covers it as a whole, stream included; None is no limit.
+
+    `idle_reasoning` takes the place of `idle` for a model that reasons, where that is longer.
+    """
 
     connect: float = 5.0
     write: float = 30.0
     first_event: float = 300.0
     idle: float = 120.0
+    idle_reasoning: float = 300.0
     content: float = 300.0  # bytes come, but no content in them
     attempt: float | None = None
 
 
 class Patience:
-    """The clocks of one attempt. `deadline` is a moment of `clock`, for the request as a whole."""
+    """The clocks of one attempt. `deadline` is a moment of `clock`, for the request as a whole.
+
+    `reasons`, whether the model does, is asked when it matters only: after a long silence.
+    """
 
     def __init__(
-        self, limits: Limits, deadline: float | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: Limits,
+        deadline: float | None = None,
+        *,
+        reasons: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
+        self._reasons = reasons
         self._clock = clock
         self._deadline = deadline
         self._end = None if limits.attempt is None else clock() + limits.attempt
@@ -72,6 +85,18 @@ class Patience:
         return self._least(
             (limits.idle, "nothing came", limits.idle, "--idle-timeout"),
             (limits.content - self._waited_for_content, "no content came", limits.content, None),
+        )
+
+    def longer_s(self) -> float:
+        """Seconds more to wait for the byte when those of `read_s` are over: a model may be thinking. 0 is none."""
+        limits, (_, option) = self._limits, self._least_said
+        more = limits.idle_reasoning - limits.idle
+        if option != "--idle-timeout" or more <= 0 or not self._reasons():
+            return 0.0
+        self._limits = limits._replace(idle=limits.idle_reasoning)
+        return self._least(
+            (more, "nothing came", limits.idle_reasoning, "--idle-timeout"),
+            (limits.content - self._waited_for_content - limits.idle, "no content came", limits.content, None),
         )
 
     @property

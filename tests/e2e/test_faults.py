@@ -387,6 +387,15 @@ def test_a_stream_that_breaks_before_content_is_repeated(fennec: Fennec, serve: 
     fennec.complete().succeeded("Hello")
 
 
+def test_every_attempt_has_an_id_of_its_own(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(failure(503), answer("Hello"))
+    fennec.complete("--ndjson")
+    first, second = (request.headers["x-client-request-id"] for request in peer.requests)
+    assert len({first, second, ""}) == 3
+    assert first.isascii()
+    assert len(first) < 512
+
+
 def test_retry_after_is_never_undercut(fennec: Fennec, serve: Serve) -> None:
     peer = serve(failure(429, "slow down", "retry-after: 1"), answer("Hello"))
     fennec.complete().succeeded("Hello")

@@ -83,3 +83,54 @@ def test_the_deadline_wins_and_forbids_another_try() -> None:
     with pytest.raises(ProviderTimeout, match="the deadline passed") as caught:
         patience.connect_s()
     assert not caught.value.retryable
+
+
+def test_a_model_that_reasons_may_be_silent_for_longer() -> None:
+    asked: list[int] = []
+    patience = Patience(LIMITS._replace(idle_reasoning=9), reasons=lambda: not asked.append(1), clock=Clock())
+    assert patience.read_s() == 10
+    assert patience.longer_s() == 0  # the first event has a limit of its own
+    patience.event_seen()
+    assert patience.read_s() == 3
+    assert not asked  # a catalogue is not read for models that do not make us wait
+    assert patience.longer_s() == 6
+    assert patience.longer_s() == 0
+    assert "nothing came within 9 s" in patience.overrun.message
+    patience.waited(9)
+    assert patience.read_s() == 9
+    assert len(asked) == 1
+
+
+def test_a_model_that_does_not_reason_may_not() -> None:
+    patience = Patience(LIMITS._replace(idle_reasoning=9), clock=Clock())
+    patience.event_seen()
+    assert (patience.read_s(), patience.longer_s()) == (3, 0)
+
+
+def test_the_longer_silence_ends_with_the_limit_for_content() -> None:
+    patience = Patience(LIMITS._replace(idle_reasoning=90), reasons=lambda: True, clock=Clock())
+    patience.event_seen()
+    patience.waited(5)
+    assert (patience.read_s(), patience.longer_s()) == (3, 12)
+    assert "no content came within 20 s" in patience.overrun.message
+
+
+def test_a_connection_waits_for_a_model_that_reasons() -> None:
+    import socket
+    import threading
+
+    from fennec_cli.transport.network import Network, Stream
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        network = Network()
+        network.patience = Patience(LIMITS._replace(idle=0.1, idle_reasoning=5.0), reasons=lambda: True)
+        network.patience.event_seen()
+        stream = Stream(ours, network, "peer")
+        stream.is_at_body = True
+        threading.Timer(0.4, theirs.send, [b"late"]).start()
+        assert stream.read(100) == b"late"
+        network.patience = Patience(LIMITS._replace(idle=0.1, idle_reasoning=0.3), reasons=lambda: True)
+        network.patience.event_seen()
+        with pytest.raises(ProviderTimeout, match="nothing came within"):
+            stream.read(100)
