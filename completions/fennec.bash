@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models keys metrics config'
+        commands='complete models keys batch metrics config'
         options='--version -h --help'
         valued=''
         ;;
@@ -84,6 +84,31 @@ _fennec_table() {
         options='--passphrase-file --format --ndjson --json -c --config --profile -h --help'
         valued='--passphrase-file --format -c --config --profile'
         ;;
+    'fennec batch')
+        commands='cancel fetch status submit'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec batch cancel')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
+        ;;
+    'fennec batch fetch')
+        commands=''
+        options='--wait -o --output --format --json --ndjson --reasoning --allow-truncated --allow-filtered -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='--wait -o --output --format -c --config --profile'
+        ;;
+    'fennec batch status')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
+        ;;
+    'fennec batch submit')
+        commands=''
+        options='-m --model --provider -s --system --max-tokens -O --option --attach-root -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='-m --model --provider -s --system --max-tokens -O --option --attach-root -c --config --profile'
+        ;;
     'fennec metrics')
         commands='reset show'
         options='-h --help'
@@ -133,18 +158,23 @@ _fennec_value() {
     'fennec complete -m' | \
         'fennec complete --model' | \
         'fennec complete --fallback' | \
-        'fennec models show ARGUMENT')
+        'fennec models show ARGUMENT' | \
+        'fennec batch submit -m' | \
+        'fennec batch submit --model')
         _fennec_models
         ;;
     'fennec complete --provider' | \
         'fennec models check --provider' | \
         'fennec models list --provider' | \
         'fennec models ps --provider' | \
-        'fennec models refresh --provider')
+        'fennec models refresh --provider' | \
+        'fennec batch submit --provider')
         _fennec_providers
         ;;
     'fennec complete -s' | \
-        'fennec complete --system')
+        'fennec complete --system' | \
+        'fennec batch submit -s' | \
+        'fennec batch submit --system')
         _fennec_at_file
         ;;
     'fennec complete --tools' | \
@@ -191,6 +221,16 @@ _fennec_value() {
         'fennec keys test --passphrase-file' | \
         'fennec keys test -c' | \
         'fennec keys test --config' | \
+        'fennec batch cancel -c' | \
+        'fennec batch cancel --config' | \
+        'fennec batch fetch -o' | \
+        'fennec batch fetch --output' | \
+        'fennec batch fetch -c' | \
+        'fennec batch fetch --config' | \
+        'fennec batch status -c' | \
+        'fennec batch status --config' | \
+        'fennec batch submit -c' | \
+        'fennec batch submit --config' | \
         'fennec metrics reset -c' | \
         'fennec metrics reset --config' | \
         'fennec metrics show -o' | \
@@ -213,7 +253,8 @@ _fennec_value() {
     'fennec complete --input')
         _fennec_offer 'text lines nul ndjson'
         ;;
-    'fennec complete --attach-root')
+    'fennec complete --attach-root' | \
+        'fennec batch submit --attach-root')
         _fennec_directories
         ;;
     'fennec complete --encoding-errors')
@@ -244,6 +285,10 @@ _fennec_value() {
         'fennec keys rotate --profile' | \
         'fennec keys set --profile' | \
         'fennec keys test --profile' | \
+        'fennec batch cancel --profile' | \
+        'fennec batch fetch --profile' | \
+        'fennec batch status --profile' | \
+        'fennec batch submit --profile' | \
         'fennec metrics reset --profile' | \
         'fennec metrics show --profile' | \
         'fennec config check --profile' | \
@@ -255,7 +300,9 @@ _fennec_value() {
         'fennec models ps --format' | \
         'fennec models show --format' | \
         'fennec keys list --format' | \
-        'fennec keys test --format')
+        'fennec keys test --format' | \
+        'fennec batch cancel --format' | \
+        'fennec batch status --format')
         _fennec_offer 'table json ndjson'
         ;;
     'fennec models pull ARGUMENT' | \
@@ -270,6 +317,9 @@ _fennec_value() {
         ;;
     'fennec keys set --lock')
         _fennec_offer 'key-file passphrase keyring'
+        ;;
+    'fennec batch fetch --format')
+        _fennec_offer 'json ndjson'
         ;;
     'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'

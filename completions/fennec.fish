@@ -27,6 +27,11 @@ function __fennec_place
                 'fennec keys rotate' \
                 'fennec keys set' \
                 'fennec keys test' \
+                'fennec batch' \
+                'fennec batch cancel' \
+                'fennec batch fetch' \
+                'fennec batch status' \
+                'fennec batch submit' \
                 'fennec metrics' \
                 'fennec metrics reset' \
                 'fennec metrics show' \
@@ -142,6 +147,33 @@ function __fennec_place
                 'fennec keys test -c' \
                 'fennec keys test --config' \
                 'fennec keys test --profile' \
+                'fennec batch cancel --format' \
+                'fennec batch cancel -c' \
+                'fennec batch cancel --config' \
+                'fennec batch cancel --profile' \
+                'fennec batch fetch --wait' \
+                'fennec batch fetch -o' \
+                'fennec batch fetch --output' \
+                'fennec batch fetch --format' \
+                'fennec batch fetch -c' \
+                'fennec batch fetch --config' \
+                'fennec batch fetch --profile' \
+                'fennec batch status --format' \
+                'fennec batch status -c' \
+                'fennec batch status --config' \
+                'fennec batch status --profile' \
+                'fennec batch submit -m' \
+                'fennec batch submit --model' \
+                'fennec batch submit --provider' \
+                'fennec batch submit -s' \
+                'fennec batch submit --system' \
+                'fennec batch submit --max-tokens' \
+                'fennec batch submit -O' \
+                'fennec batch submit --option' \
+                'fennec batch submit --attach-root' \
+                'fennec batch submit -c' \
+                'fennec batch submit --config' \
+                'fennec batch submit --profile' \
                 'fennec metrics reset -c' \
                 'fennec metrics reset --config' \
                 'fennec metrics reset --profile' \
@@ -235,6 +267,7 @@ complete -c fennec -f
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a batch -d 'Submit many rows to a provider\'s batch endpoint, at half the price, and fetch the answers within a day.'
 complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
@@ -426,6 +459,56 @@ complete -c fennec -n '__fennec_at fennec keys test' -s c -l config -r -F -d 'Re
 complete -c fennec -n '__fennec_at fennec keys test' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec keys test' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec keys test' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec batch' -a cancel -d 'Cancel a batch. What is answered already can be fetched, and is paid for.'
+complete -c fennec -n '__fennec_at fennec batch' -a fetch -d 'Write the answers of a batch that is ready, one for every row, in no order.'
+complete -c fennec -n '__fennec_at fennec batch' -a status -d 'Show how far a batch is, or all of them.'
+complete -c fennec -n '__fennec_at fennec batch' -a submit -d 'Submit the NDJSON rows on standard input, and print the id of the batch.'
+complete -c fennec -n '__fennec_at fennec batch' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec batch cancel' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec batch cancel' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec batch fetch' -l wait -x -d 'Wait so long for it to be ready.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l format -x -a 'json ndjson' -d 'One object a row, or the events of each.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l reasoning -d 'Show the model\'s reasoning too.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-truncated -d 'An answer cut at its token limit is a success.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
+complete -c fennec -n '__fennec_at fennec batch fetch' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec batch status' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec batch status' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec batch status' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec batch status' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec batch status' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec batch status' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec batch status' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec batch submit' -s m -l model -x -a '(__fennec_models)' -d 'Model id or alias.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l provider -x -a '(__fennec_providers)' -d 'Provider to ask: OpenAI, Azure or Anthropic.'
+complete -c fennec -n '__fennec_at fennec batch submit' -s s -l system -x -a '(__fennec_at_file)' -d 'System prompt.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l max-tokens -x -d 'Most tokens of an answer.'
+complete -c fennec -n '__fennec_at fennec batch submit' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
+complete -c fennec -n '__fennec_at fennec batch submit' -l attach-root -x -a '(__fish_complete_directories)' -d 'Rows may attach files below this directory.'
+complete -c fennec -n '__fennec_at fennec batch submit' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec batch submit' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
+complete -c fennec -n '__fennec_at fennec batch submit' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec batch submit' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec metrics' -a reset -d 'Forget everything that was counted.'
 complete -c fennec -n '__fennec_at fennec metrics' -a show -d 'Show requests, errors, times, tokens and cost of each model.'

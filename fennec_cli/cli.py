@@ -21,10 +21,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
     "models": ("fennec_cli.commands.models:models", "List and check models; pull and remove local ones."),
     "keys": ("fennec_cli.commands.keys:keys", "Store, list, test and rotate keys."),
+    "batch": ("fennec_cli.commands.batch:batch", "Use the providers' own batch endpoints, at half the price."),
     "metrics": ("fennec_cli.commands.metrics:metrics", "Show counters of requests, errors, tokens and cost."),
     "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
-HOUSEKEEPING = frozenset({"keys", "metrics", "config"})
+HOUSEKEEPING = frozenset({"batch", "keys", "metrics", "config"})
 
 
 class LazyGroup(click.Group):

@@ -27,7 +27,7 @@ API_VERSION = "2026-10-21"
 SAMPLING_VERSION = "2023-06-01"  # the last one that knows temperature and its siblings
 PAGE_SIZE = 1000  # the most that one page of the models list may have
 
-_VERSION_HEADER = "anthropic-version"
+VERSION_HEADER = "anthropic-version"
 _SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k"})
 _TOKEN_PREFIX = "sk-ant-oat"  # an OAuth access token
 _SNAPSHOT = re.compile(r"-\d{8}$")
@@ -90,7 +90,7 @@ def build_request(request: CompletionRequest, endpoint: Endpoint) -> HTTPCall:
         _check_tool_choice(body, rules)
         _adapt_thinking(body, rules)
 
-    return completion_call(messages, request, _address(endpoint, _version(request, endpoint)), adapt)
+    return completion_call(messages, request, address(endpoint, _version(request, endpoint)), adapt)
 
 
 def keeps_private(_request: CompletionRequest, endpoint: Endpoint) -> bool:
@@ -110,7 +110,7 @@ def build_models_request(endpoint: Endpoint, cursor: str | None = None) -> HTTPC
 
     after = f"&after_id={quote(cursor, safe='')}" if cursor is not None else ""
     version = endpoint.extra.get("api_version") or API_VERSION
-    return models_call(_address(endpoint, version), f"/models?limit={PAGE_SIZE}{after}")
+    return models_call(address(endpoint, version), f"/models?limit={PAGE_SIZE}{after}")
 
 
 def models_cursor(body: bytes) -> str | None:
@@ -139,10 +139,10 @@ def _model(row: dict[str, Any], provider: str) -> ModelInfo:
     )
 
 
-def _address(endpoint: Endpoint, version: str) -> Endpoint:
+def address(endpoint: Endpoint, version: str) -> Endpoint:
     """Anthropic's own tools write the base URL without the `/v1`; both ways mean the same here."""
     base_url = endpoint.base_url.rstrip("/").removesuffix("/v1") + "/v1"
-    return endpoint._replace(base_url=base_url, headers={_VERSION_HEADER: version, **endpoint.headers})
+    return endpoint._replace(base_url=base_url, headers={VERSION_HEADER: version, **endpoint.headers})
 
 
 def _version(request: CompletionRequest, endpoint: Endpoint) -> str:
@@ -152,7 +152,7 @@ def _version(request: CompletionRequest, endpoint: Endpoint) -> str:
     """
     sampling = effective_sampling(request, endpoint)
     named = [name for name in ("temperature", "top_p") if getattr(sampling, name) is not None]
-    configured = endpoint.headers.get(_VERSION_HEADER) or endpoint.extra.get("api_version")
+    configured = endpoint.headers.get(VERSION_HEADER) or endpoint.extra.get("api_version")
     if configured is None:
         return SAMPLING_VERSION if named or _SAMPLING_FIELDS & request.options.keys() else API_VERSION
     if named and configured > SAMPLING_VERSION:

@@ -141,6 +141,20 @@ def build_models_request(endpoint: Endpoint, _cursor: str | None = None) -> HTTP
     return models_call(endpoint._replace(base_url=f"{_root(endpoint.base_url)}/openai"), f"/models{_query(version)}")
 
 
+def service_url(endpoint: Endpoint, path: str) -> str:
+    """Return the address of what belongs to no deployment: files and batches."""
+    version = _dated_version(endpoint)
+    return (
+        _v1(endpoint.base_url) + path
+        if version is None
+        else f"{_root(endpoint.base_url)}/openai{path}{_query(version)}"
+    )
+
+
+def is_dated(endpoint: Endpoint) -> bool:
+    return _dated_version(endpoint) is not None
+
+
 def models_cursor(_body: bytes) -> None:
     return None
 

@@ -352,7 +352,7 @@ def _answer(
     if kind in (expected, "") and request.stream:
         yield from read_stream(exchange.chunks, dialect.FRAMING, dialect.decode, patience, Fold())
     elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not request.stream):
-        yield from _whole(exchange.read(), dialect, patience)
+        yield from read_whole(exchange.read(), dialect, patience)
     else:
         raise ProtocolError(
             f"the server answered with {kind or 'no content type'} instead of {expected}",
@@ -360,7 +360,8 @@ def _answer(
         )
 
 
-def _whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
+def read_whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
+    """Yield the chunks of an answer in one piece. Raises `NetworkError` for one without its finish reason."""
     fold = Fold()
     for chunk in dialect.decode_body(body):
         fold.finish.add(chunk, patience)

@@ -1,0 +1,142 @@
+"""From batches at the provider to answers: one for every row of the input, whatever became of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
+from fennec_cli.errors import FennecError, NetworkError, ProviderError, RequestError, ServerError
+from fennec_cli.jobs.records import Job, Jobs, PartState
+from fennec_cli.jobs.service import TRIES, Service
+from fennec_cli.jobs.spool import Entry, entries, prefix
+from fennec_cli.provider_batches import PRICE_FACTOR, Remote, Result, dialect_of
+from fennec_cli.stages import Chunks
+from fennec_cli.transport import read_whole
+from fennec_cli.transport.patience import Limits, Patience
+
+POLL_S = 60.0  # Azure asks for no less
+Price = Callable[[str, str, TokenUsage], float | None]
+
+
+class Answered(NamedTuple):
+    """A row and its result; `path` is that of the dialect of the result."""
+
+    entry: Entry
+    result: Result
+    path: str
+
+
+class Collection:
+    """Follows a job's batches, and brings their results home."""
+
+    def __init__(
+        self, service: Service, jobs: Jobs, home: Path, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._service, self._jobs, self._home, self._monotonic = service, jobs, home, monotonic
+
+    def refreshed(self, job: Job) -> list[PartState]:
+        """Ask for the state of every batch that had not ended when it was last asked for."""
+        return [self._refreshed(job, number, state)[0] for number, state in self._jobs.parts(job)]
+
+    def wait(self, job: Job, wait_s: float) -> None:
+        """Return when all batches have ended. Raises `NetworkError` when they have not after `wait_s` seconds."""
+        end = self._monotonic() + wait_s
+        while True:
+            states = self.refreshed(job)
+            if any(state.step != "created" for state in states):
+                raise NetworkError(f"the submission of {job.id} was stopped", hint="submit the same rows again")
+            if all(state.ended for state in states):
+                return
+            left = end - self._monotonic()
+            if left <= 0:
+                done = sum(state.done + state.failed for state in states)
+                names = ", ".join(dict.fromkeys(state.remote for state in states if not state.ended))
+                raise NetworkError(
+                    f"{job.id} is not ready ({names}): {done} of {job.rows} rows are done",
+                    hint="try again later, or --wait for it",
+                    provider=job.provider,
+                )
+            self._service.sleep(min(POLL_S, left))
+
+    def answers(self, job: Job) -> Iterator[Answered]:
+        """Yield every row once, in the order in which the results come."""
+        pending: dict[str, Entry] = {}
+        for entry in entries(self._home, job.id):
+            if entry.custom_id is None:
+                yield Answered(entry, Result("", error=entry.fault), "")
+            else:
+                pending[entry.custom_id] = entry
+        for number, state in self._jobs.parts(job):
+            state, remote = self._refreshed(job, number, state, anew=True)
+            assert remote is not None
+            for result in self._results(job, number, state, remote):
+                entry_of = pending.pop(result.custom_id, None)
+                if entry_of is not None:
+                    yield Answered(entry_of, result, state.path)
+            begin = prefix(job.nonce, number)
+            for custom_id in [each for each in pending if each.startswith(begin)]:
+                yield Answered(pending.pop(custom_id), Result(custom_id, error=_no_result(remote)), state.path)
+
+    def _results(self, job: Job, number: int, state: PartState, remote: Remote) -> Iterator[Result]:
+        """The results of a part; after a broken connection from the beginning."""
+        seen = 0
+        for attempt in range(1, TRIES + 1):
+            try:
+                for result in self._service.results(state.part(), remote):
+                    if state.guessed and not result.custom_id.startswith(prefix(job.nonce, number)):
+                        self._wrong_guess(job, number, state)
+                    seen += 1
+                    yield result
+                break
+            except ProviderError as error:
+                if not error.retryable or attempt == TRIES or not state.step == "created":
+                    raise
+                self._service.sleep(0.5 * 2**attempt)
+        if state.guessed and not seen:
+            self._wrong_guess(job, number, state)
+
+    def _wrong_guess(self, job: Job, number: int, state: PartState) -> None:
+        self._jobs.write_part(job, number, state._replace(step="creating", batch_id=None, guessed=False, ended=False))
+        raise NetworkError(
+            f"{state.batch_id} was somebody else's batch", hint="submit the same rows again", retryable=False
+        )
+
+    def _refreshed(
+        self, job: Job, number: int, state: PartState, *, anew: bool = False
+    ) -> tuple[PartState, Remote | None]:
+        if state.batch_id is None or (state.ended and not anew):
+            return state, None
+        remote = self._service.status(state.part(), state.batch_id)
+        return noted(self._jobs, job, number, state, remote), remote
+
+
+def noted(jobs: Jobs, job: Job, number: int, state: PartState, remote: Remote) -> PartState:
+    """Write down what the provider says of a part."""
+    new = state._replace(remote=remote.state, ended=remote.ended, done=remote.done, failed=remote.failed)
+    return new if new == state else jobs.write_part(job, number, new)
+
+
+def _no_result(remote: Remote) -> FennecError:
+    if remote.problem is not None:
+        return RequestError(f"the batch was refused: {remote.problem}")
+    return ServerError(f"the row was not answered: the batch is {remote.state}")
+
+
+def chunks_of(job: Job, answered: Answered, price: Price) -> Chunks:
+    """The answer to a row as a live one would come; a batch costs half."""
+    entry, result, path = answered
+    yield CompletionChunk(
+        metadata=ChunkMetadata(
+            provider=job.provider, model=entry.model, fingerprint=entry.fingerprint, request_id=result.request_id
+        )
+    )
+    if result.error is not None:
+        raise result.error
+    usage = TokenUsage(estimated=True)
+    for chunk in read_whole(result.body, dialect_of(path), Patience(Limits())):
+        usage = chunk.usage or usage
+        yield chunk
+    cost = None if usage.estimated else price(job.provider, entry.model, usage)
+    if cost is not None:
+        yield CompletionChunk(metadata=ChunkMetadata(cost_usd=cost * PRICE_FACTOR))
