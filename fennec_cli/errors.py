@@ -29,6 +29,8 @@ classes.
 
 from typing import ClassVar
 
+from fennec_cli.redactor import redacted
+
 EXIT_STATUS: dict[str, int] = {
     "ok": 0,
     "internal": 1,
@@ -93,10 +95,10 @@ class FennecError(Exception):
         return EXIT_STATUS[self.error_class]
 
     def line(self) -> str:
-        """One line for stderr, without the program's name: `CLASS: what failed, where; what to do`."""
+        """One line for stderr, without the program's name and any secret: `CLASS: what failed, where; what to do`."""
         where = f"{self.provider}: " if self.provider else ""
         hint = f"; {self.hint}" if self.hint else ""
-        line = " ".join(f"{self.error_class}: {where}{self.message}{hint}".split())
+        line = redacted(" ".join(f"{self.error_class}: {where}{self.message}{hint}".split()))
         # A provider's text must not drive the terminal.
         return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fennec_cli.circuit import CircuitState, reset, state_of
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
-from fennec_cli.errors import ConfigError, FennecError, RequestError
+from fennec_cli.errors import AuthenticationError, ConfigError, FennecError, RequestError
 from fennec_cli.listing import asked_names, for_programs, one_server
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
@@ -21,7 +21,9 @@ from fennec_cli.registry import ProviderRegistry
 from fennec_cli.store import StateStore
 from fennec_cli.transport import HTTPProvider
 
-HEADER = ("PROVIDER", "STATE", "ADDRESS", "TLS", "LATENCY", "MODELS", "CIRCUIT", "NOTE")
+HEADER = (
+    "PROVIDER", "STATE", "ADDRESS", "PROXY", "TLS", "ISSUER", "KEY", "LATENCY", "MODELS", "CIRCUIT", "NOTE"
+)  # fmt: skip
 
 
 class Circuit(NamedTuple):
@@ -38,7 +40,15 @@ class Check:
 
     provider: str
     url: str | None = None
+    key: str | None = None  # where it comes from
+    key_accepted: bool | None = None
+    proxy: str | None = None
+    address: str | None = None  # the proxy's, if there is one
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    tls_ms: float | None = None
     tls: str | None = None
+    issuer: str | None = None
     latency_ms: float | None = None  # from the call to the head of its answer, connecting included
     models: int | None = None
     message: str = ""
@@ -52,7 +62,15 @@ class Check:
             "provider": self.provider,
             "ok": failure is None,
             "url": self.url,
+            "proxy": self.proxy,
+            "address": self.address,
+            "dns_ms": self.dns_ms,
+            "connect_ms": self.connect_ms,
+            "tls_ms": self.tls_ms,
             "tls": self.tls,
+            "issuer": self.issuer,
+            "key": self.key,
+            "key_accepted": self.key_accepted,
             "latency_ms": self.latency_ms,
             "models": self.models,
             "circuits": [circuit._asdict() for circuit in self.circuits],
@@ -90,18 +108,44 @@ def run_check(config: Config, provider: str | None, output_format: str, *, close
 
 def check(registry: ProviderRegistry, name: str) -> Check:
     """Ask one provider; what fails is part of the answer."""
-    url = None
+    seen, server = Check(name), None
     try:
         kind = registry.type_of(name)
         if kind == "local":
             return _check_local(registry, name)
         server = one_server(registry, name)
-        url = server.endpoint.base_url
+        seen = replace(seen, url=server.endpoint.base_url)
+        proxy = registry.proxy(name, server.endpoint.base_url)
+        seen = replace(seen, proxy=proxy.shown if proxy else None)
+        place = registry.key_place(name)
+        seen = replace(seen, key=place.name if place else None)
         models = try_key(registry, name)
     except FennecError as error:
-        return Check(name, url, failure=error)
-    assert server.link is not None  # it has answered
-    return Check(name, url, server.link.tls, round(1000 * server.link.head_s, 1), len(models))
+        refused = isinstance(error, AuthenticationError) and error.status in (401, 403)
+        return replace(_with_link(seen, server), failure=error, key_accepted=False if refused else None)
+    seen = replace(_with_link(seen, server), models=len(models))
+    return replace(seen, key_accepted=True if seen.key else None)
+
+
+def _with_link(seen: Check, server: HTTPProvider | None) -> Check:
+    """Add how the server answered, if it did."""
+    if server is None or server.link is None:
+        return seen
+    link, path = server.link, server.link.seen
+    return replace(
+        seen,
+        address=path.address or None,
+        dns_ms=_ms(path.resolve_s),
+        connect_ms=_ms(path.connect_s),
+        tls_ms=_ms(path.tls_s) if link.tls else None,
+        tls=link.tls,
+        issuer=server.issuer,
+        latency_ms=_ms(link.head_s),
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 1)
 
 
 def circuits(state: StateStore, provider: str) -> tuple[Circuit, ...]:
@@ -169,7 +213,10 @@ def _cells(each: Check) -> tuple[str, ...]:
         each.provider,
         each.row["class"],
         each.url or "-",
+        each.proxy or "-",
         each.tls or "-",
+        each.issuer or "-",
+        f"{each.key or '-'}{' REFUSED' if each.key_accepted is False else ''}",
         latency,
         models,
         circuit or "closed",

@@ -17,6 +17,7 @@ from fennec_cli.keys.places import Place, place_of
 from fennec_cli.keys.source import KeySources, Record, no_record
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
+from fennec_cli.redactor import hide
 from fennec_cli.request import CompletionRequest
 from fennec_cli.store import SharedState, StateStore, shared_state
 from fennec_cli.transport import HTTPProvider
@@ -24,6 +25,7 @@ from fennec_cli.transport import HTTPProvider
 if TYPE_CHECKING:
     from fennec_cli.engine import Engine
     from fennec_cli.regional import RegionalProvider
+    from fennec_cli.transport.proxy import Proxy
 
     _Provider = HTTPProvider | RegionalProvider
 
@@ -61,6 +63,9 @@ class ProviderRegistry:
         self._config = config
         self._overrides = overrides
         self._environ = dict(environ)  # a copy: the process' own loses its keys before children of others inherit it
+        for variable, value in self._environ.items():
+            if variable.endswith("_API_KEY"):
+                hide(value)
         self._keys = KeySources()
         self._record = record
         self._say = say
@@ -141,6 +146,10 @@ class ProviderRegistry:
     def key_place(self, name: str) -> Place | None:
         """Where the key of a provider comes from, or None. Reads no key."""
         return place_of(self._assembly(self._settings(name), None).sources(), self.state)
+
+    def proxy(self, name: str, url: str) -> "Proxy | None":
+        """The proxy between us and an address of a provider. Raises `ConfigError`."""
+        return self._assembly(self._settings(name), None).proxy(url)
 
     def price(self, name: str, model: str) -> Price | None:
         """Return the price of a model: the configured one, else the catalogue's, else None."""

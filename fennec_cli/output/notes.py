@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from fennec_cli.errors import FennecError, OutputError
+from fennec_cli.redactor import redacted
 
 RED, RESET = "\x1b[31m", "\x1b[0m"
 
@@ -39,6 +40,7 @@ class Notes:
         self._say("info", text, shown=True)
 
     def _say(self, level: str, text: str, *, shown: bool) -> None:
+        text = redacted(text)
         self._log(level, text)
         if shown:
             self._write(f"fennec: {text}")

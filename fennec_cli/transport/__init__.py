@@ -100,7 +100,8 @@ class HTTPProvider:
         self._trace = trace
         self._own = _Own()
         self._clients: list[HTTPClient] = []
-        self.link: Link | None = None  # how the answer to the first `send` came
+        self.link: Link | None = None  # how the first answer came, a refusal too
+        self.issuer: str | None = None  # who signed the server's certificate
 
     @property
     def provider_name(self) -> str:
@@ -173,7 +174,6 @@ class HTTPProvider:
         """Make a call that is no completion and return the body of its answer."""
         try:
             with self._exchange(call, Patience(self._limits)) as exchange:
-                self.link = self.link or exchange.link
                 return exchange.read()
         except ProviderError as error:
             self._sign(error)
@@ -239,7 +239,7 @@ class HTTPProvider:
         if own.client is None:
             own.client = self._connect()
             self._clients.append(own.client)
-        credential = _Credential(self._secret_headers, self._renewed, self._worked)
+        credential = _Credential(self._secret_headers, self._renewed, self._worked, self._met)
         return _Checked(own.client, call, credential, patience, self._module, self._trace)
 
     def _secret_headers(self) -> Headers:
@@ -253,6 +253,10 @@ class HTTPProvider:
     def _worked(self) -> None:
         if self._own.sent_key is not None:
             self._accepted(self._own.sent_key)
+
+    def _met(self, link: "Link") -> None:
+        if self.link is None:
+            self.link, self.issuer = link, link.issuer()
 
     def _identified(self, call: HTTPCall) -> tuple[HTTPCall, str | None]:
         """Give the call an id of our own where the service has a header for it: support finds attempts by that."""
@@ -287,11 +291,15 @@ def _limits(headers: Headers) -> ObservedLimits | None:
 
 
 class _Credential(NamedTuple):
-    """What an exchange does with the key: send it, ask for another one when it is refused, and say that it worked."""
+    """What an exchange does with the key: send it, ask for another one when it is refused, and say that it worked.
+
+    `met` is told how each answer came.
+    """
 
     headers: Callable[[], Headers]
     renewed: Callable[[AuthenticationError, int], bool]
     worked: Callable[[], None]
+    met: "Callable[[Link], None]"
 
 
 class _Checked:
@@ -332,6 +340,7 @@ class _Checked:
         self._manager = self._client.exchange(self._call, self._credential.headers(), self._patience)
         exchange = self._manager.__enter__()
         self._trace(f"< {exchange.status} {exchange.headers.get('content-type', '')}")
+        self._credential.met(exchange.link)
         if exchange.status == 200:
             self._credential.worked()
             return exchange

@@ -191,7 +191,9 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "What a provider answered to `list` or `refresh` is kept in `$XDG_CACHE_HOME/fennec/models`. "
         "`list` shows it for a provider that fails, and with --offline instead of asking; how old it is stands on "
         "standard error and, for programs, in the field `source`.",
-        "`check` gives the fields `provider`, `ok`, `url`, `tls`, `latency_ms`, `models`, `class` and `message`. "
+        "`check` gives the fields `provider`, `ok`, `url`, `proxy`, `address` (that was connected to), `dns_ms`, "
+        "`connect_ms`, `tls_ms`, `tls` (its version), `issuer` (of the certificate), `key` (where it comes from), "
+        "`key_accepted`, `latency_ms`, `models`, `circuits`, `class` and `message`. "
         "The latency goes from the call to the head of its answer and includes connecting. "
         "The exit status of `list`, `check` and `refresh` is that of the first provider that failed.",
     ),

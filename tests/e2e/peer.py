@@ -55,6 +55,7 @@ class Connection:
         self.peer = peer
         self.socket = connection
         self.reset_on_close = False
+        self.request: Received
 
     def send(self, data: bytes) -> None:
         try:
@@ -224,6 +225,7 @@ class Peer:
             with self._lock:
                 script = self.scripts[min(len(self.requests), len(self.scripts) - 1)]
                 self.requests.append(received)
+            connection.request = received
             self.seen.set()
             for step in script:
                 step(connection)

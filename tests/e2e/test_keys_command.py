@@ -1,13 +1,15 @@
 """`fennec keys`, and where a request takes its key from."""
 
 import stat
+import subprocess
+import threading
 from collections.abc import Callable
 
 import orjson
 import pytest
 
 from tests.e2e.peer import Connection, Peer, Script, Step, answer, failure, whole
-from tests.e2e.runner import CANARY, Fennec
+from tests.e2e.runner import CANARY, Fennec, finished
 from tests.e2e.test_modules import modules
 
 Serve = Callable[..., Peer]
@@ -28,8 +30,7 @@ def takes_only(key: str, script: Script) -> Script:
     """A server that answers 401 to every other key."""
 
     def step(connection: Connection) -> None:
-        request = next(each for each in reversed(connection.peer.requests) if each)
-        good = request.headers.get("authorization") == f"Bearer {key}"
+        good = connection.request.headers.get("authorization") == f"Bearer {key}"
         for each in script if good else failure(401, "Incorrect API key provided"):
             each(connection)
 
@@ -243,3 +244,53 @@ def test_old_keys_are_told_by_list(fennec: Fennec) -> None:
     result = fennec("keys", "list", "--json")
     assert orjson.loads(result.stdout)[0]["old"] is True
     assert "100 days old" in result.stderr
+
+
+class Revocation:
+    """A server that takes the old key until it has answered `after` requests, and the new one always."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.good: dict[str, int] = {}
+        self.refused = 0
+        self._lock = threading.Lock()
+
+    def script(self) -> Script:
+        def step(connection: Connection) -> None:
+            key = connection.request.headers.get("authorization", "").removeprefix("Bearer ")
+            with self._lock:
+                valid = key == NEW or (key == OLD and self.good.get(OLD, 0) < self.after)
+                if valid:
+                    self.good[key] = self.good.get(key, 0) + 1
+                else:
+                    self.refused += 1
+            for each in answer("Hello") if valid else failure(401, "Incorrect API key provided"):
+                each(connection)
+
+        return [step]
+
+
+def test_a_key_that_is_revoked_among_200_prompts_of_several_processes_fails_none(fennec: Fennec, serve: Serve) -> None:
+    """Four processes with four threads each, fifty prompts each; one of them says that it has rotated."""
+    server = Revocation(after=60)
+    serve(server.script())
+    fennec("keys", "set", "openai", stdin=OLD)
+    fennec("keys", "set", "openai", "--next", stdin=NEW)
+    lines = b"hi\n" * 50
+    words = ("complete", "--input", "lines", "-j", "4")
+    running = [fennec.start(*words, stdin=subprocess.PIPE) for _ in range(4)]
+    feeders = [threading.Thread(target=feed, args=(process, lines)) for process in running]
+    for thread in feeders:
+        thread.start()
+    results = [finished(process) for process in running]
+    assert [(result.status, result.stdout) for result in results] == [(0, b"Hello\n" * 50)] * 4
+    assert server.good == {OLD: 60, NEW: 140}
+    assert sum("is active now" in result.stderr for result in results) == 1
+    assert [row["slot"] for row in rows(fennec)] == ["active", "retired"]
+
+
+def feed(process: "subprocess.Popen[bytes]", data: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.close()
+    process.stdin = None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 import trustme
 from cryptography import x509
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.e2e.daemons import Middle, dante, nginx, stunnel, tinyproxy
-from tests.e2e.peer import Peer, Script, answer, body_of, delta, finish, head, send, sleep, whole
+from tests.e2e.peer import Peer, Script, answer, body_of, delta, failure, finish, head, send, sleep, whole
 from tests.e2e.runner import CANARY, Fennec
 
 Serve = Callable[..., Peer]
@@ -351,3 +352,36 @@ def test_plain_http_to_another_machine_needs_permission_and_the_key_another(
         assert middle.asked[0].startswith(b"POST http://box.fennec.test")
         sent = [line for line in middle.asked[0].decode().split("\r\n") if line.lower().startswith("authorization")]
         assert [line.partition(": ")[2] for line in sent] == ([key_sent] if key_sent else [])
+
+
+def test_the_check_of_providers_sees_each_step(trusting: Fennec, serve: Serve, ca: trustme.CA, tmp_path: Path) -> None:
+    """DNS, connection, TLS version and issuer, proxy, key, latency."""
+    models = whole(200, b'{"data": [{"id": "m-1"}]}')
+    peer = serve(models, context=server(ca.issue_cert(NAME)))
+    with tinyproxy(tmp_path, "BasicAuth user proxycanary") as port:
+        configure(trusting, f'proxy = "http://user:proxycanary@127.0.0.1:{port}"')
+        (row,) = orjson.loads(trusting("models", "check", "--provider", "openai", "--json").stdout)
+        steps = [row.pop(step) for step in ("dns_ms", "connect_ms", "tls_ms", "latency_ms")]
+        assert 0 <= sum(steps[:3]) <= steps[3] < 20_000
+        assert row == {
+            "provider": "openai",
+            "ok": True,
+            "url": peer.url,
+            "proxy": f"http://***@127.0.0.1:{port}",
+            "address": "127.0.0.1",
+            "tls": "TLSv1.3",
+            "issuer": row["issuer"],
+            "key": "OPENAI_API_KEY",
+            "key_accepted": True,
+            "models": 1,
+            "circuits": [],
+            "class": "ok",
+            "message": "",
+        }
+        assert row["issuer"].startswith("trustme")
+    configure(trusting)
+    serve(failure(401), context=server(ca.issue_cert(NAME)))
+    result = trusting("models", "check", "--provider", "openai", "--json")
+    (row,) = orjson.loads(result.stdout)
+    assert (row["key_accepted"], row["tls"], row["class"], result.status) == (False, "TLSv1.3", "auth", 4)
+    assert "OPENAI_API_KEY REFUSED" in trusting("models", "check", "--provider", "openai").text

@@ -1,0 +1,69 @@
+"""No secret in what is said, however it is spelt there."""
+
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fennec_cli import redactor
+from fennec_cli.errors import NetworkError
+from fennec_cli.output.notes import Notes
+from fennec_cli.redactor import hide, redacted
+
+KEY = "sk-canary/0123+456789==é"
+
+
+@pytest.fixture(autouse=True)
+def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redactor, "_hidden", {})
+    monkeypatch.setattr(redactor, "_rules", [])
+
+
+def test_every_spelling_is_hidden() -> None:
+    hide(KEY)
+    for spelt in (KEY, quote(KEY, safe=""), quote_plus(KEY)):
+        assert redacted(f"the key {spelt} is wrong") == "the key *** is wrong"
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9))
+def test_base64_is_hidden_wherever_the_key_stands_in_it(before: bytes, after: bytes) -> None:
+    redactor._hidden.clear()
+    hide(KEY)
+    for encode in (b64encode, urlsafe_b64encode):
+        coded = encode(before + KEY.encode() + after).decode()
+        said = redacted(coded)
+        assert "***" in said
+        assert b64encode(KEY.encode()).decode()[4:-8] not in said
+
+
+def test_the_longer_secret_goes_first_and_bearer_is_no_part_of_one() -> None:
+    hide("secret-1")
+    hide("Bearer secret-1-and-more")
+    assert redacted("secret-1-and-more secret-1") == "*** ***"
+
+
+def test_short_texts_are_no_secrets() -> None:
+    hide("the")
+    hide("")
+    assert redacted("the other") == "the other"
+
+
+def test_rules_have_the_last_word() -> None:
+    redactor.add_rule(lambda text: text.replace("4711", "***"))
+    assert redacted("card 4711") == "card ***"
+
+
+def test_errors_and_notes_go_through_it(capfd: pytest.CaptureFixture[str], tmp_path: object) -> None:
+    hide(KEY)
+    log = f"{tmp_path}/log"
+    notes = Notes(verbosity=3, log_file=log)
+    notes.error(NetworkError(f"server says {KEY}", hint=f"not {KEY}", provider=KEY))
+    notes.say(3, f"> {KEY}")
+    notes.warn(KEY)
+    notes.usage(KEY)
+    with open(log) as file:
+        for text in (capfd.readouterr().err, file.read()):
+            assert text.count("***") == 6
+            assert "canary" not in text
