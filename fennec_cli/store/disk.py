@@ -23,11 +23,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import diskcache
-from diskcache.core import DBNAME, DEFAULT_SETTINGS, ENOVAL, METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
-
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.store import StoreBusy, StoreFailed
+from fennec_cli.store.lean import core
+
+DBNAME, DEFAULT_SETTINGS, ENOVAL, METADATA = core.DBNAME, core.DEFAULT_SETTINGS, core.ENOVAL, core.METADATA
+MODE_BINARY, MODE_RAW, UNKNOWN = core.MODE_BINARY, core.MODE_RAW, core.UNKNOWN
 
 BUSY_S = 0.25  # how long we wait for another process
 CREATE_S = 5.0  # how long for one that makes the database
@@ -53,7 +54,7 @@ class Rejected(Exception):
     """A row of the database that we did not write."""
 
 
-class ByteDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
+class ByteDisk(core.Disk):  # type: ignore[misc] # diskcache has no types
     """Keys are 64 hexadecimal digits, values are bytes. Anything else is `Rejected`, and nothing is unpickled."""
 
     def put(self, key: object) -> tuple[str, bool]:
@@ -102,7 +103,7 @@ class ByteDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
             raise
 
 
-class DiskCache(diskcache.Cache):  # type: ignore[misc]
+class DiskCache(core.Cache):  # type: ignore[misc]
     """A `diskcache.Cache` on `ByteDisk`. Raises `StoreFailed` where it cannot be opened.
 
     Its methods raise what diskcache and sqlite3 raise: put calls into a `with translated():`. `busy_s` is how long it

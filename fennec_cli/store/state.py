@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from diskcache.core import DBNAME
 
 from fennec_cli.store import MAX_RECORD, Change, Record, Result, StoreFailed
-from fennec_cli.store.disk import BUSY_S, DiskCache, StoreBroken, translated
+from fennec_cli.store.disk import BUSY_S, DBNAME, DiskCache, StoreBroken, translated
 
 _SETTINGS: dict[str, Any] = {
     "eviction_policy": "none",
