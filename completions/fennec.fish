@@ -79,6 +79,8 @@ function __fennec_place
                 'fennec complete --on-interrupt' \
                 'fennec complete --cache' \
                 'fennec complete --cache-ttl' \
+                'fennec complete --max-cost' \
+                'fennec complete --budget' \
                 'fennec complete -j' \
                 'fennec complete --jobs' \
                 'fennec complete --resume' \
@@ -319,6 +321,8 @@ complete -c fennec -n '__fennec_at fennec complete' -l no-cache -d 'The same as 
 complete -c fennec -n '__fennec_at fennec complete' -l offline -d 'The same as --cache only: no socket is opened.'
 complete -c fennec -n '__fennec_at fennec complete' -l cache-ttl -x -d 'Age from which a kept answer no longer counts (24h).'
 complete -c fennec -n '__fennec_at fennec complete' -l fingerprint -d 'Print the request\'s fingerprint, and send nothing.'
+complete -c fennec -n '__fennec_at fennec complete' -l max-cost -x -d 'Send nothing that could make this run cost more.'
+complete -c fennec -n '__fennec_at fennec complete' -l budget -x -d 'Keep to a [budget.NAME], shared with all other processes.'
 complete -c fennec -n '__fennec_at fennec complete' -s u -l usage -d 'Say tokens, cost and speed on stderr.'
 complete -c fennec -n '__fennec_at fennec complete' -s j -l jobs -x -d 'How many rows are answered at once (1).'
 complete -c fennec -n '__fennec_at fennec complete' -l ordered -d 'Write answers in the order of their rows, not as they come.'

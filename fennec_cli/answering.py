@@ -13,6 +13,8 @@ from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
     from fennec_cli.choosing import ProviderSelector, Wanted
+    from fennec_cli.spending import Spending
+    from fennec_cli.stages.budget import Purse
 
 
 _OPEN = 64  # models of rows whose stages are kept
@@ -29,12 +31,14 @@ class Answering:
         wanted: "Wanted | None" = None,
         *,
         single: bool = True,
+        spending: "Spending | None" = None,
         say: Callable[[int, str], None] = lambda _level, _text: None,
     ) -> None:
         self._registry = registry
         self._target = target
         self._settings = settings
         self._single = single
+        self._spending = spending
         self._say = say
         self._selector = self._selecting(wanted)
         self._falls_back = wanted is not None and wanted.strategy == "fallback"
@@ -93,7 +97,21 @@ class Answering:
 
     def _attempts(self, target: Target) -> Stage:
         provider = self._registry.get_provider(target.provider, target.model)
-        return attempts(provider, self._gate(target), self._settings(target))
+        money = None if self._spending is None else (self.purse(target), self._spending)
+        return attempts(provider, self._gate(target), self._settings(target), money)
+
+    def purse(self, target: Target) -> "Purse":
+        """What a model costs."""
+        from fennec_cli.metrics import recent
+        from fennec_cli.stages.budget import Purse
+
+        names, registry = self._gate(target).names, self._registry
+        return Purse(
+            registry.price(target.provider, target.model) or registry.own_price(target.provider),
+            f"{target.provider}/{target.model}",
+            registry.most_tokens(target.provider),
+            lambda: recent(registry.state.get(names.metrics)).output_tokens,
+        )
 
     def _gate(self, target: Target) -> Gate:
         return self._registry.gate(target.provider, target.model, single=self._single)

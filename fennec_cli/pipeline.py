@@ -18,6 +18,8 @@ from fennec_cli.stages.retry import retry
 from fennec_cli.transport import StreamingProvider
 
 if TYPE_CHECKING:
+    from fennec_cli.spending import Spending
+    from fennec_cli.stages.budget import Purse
     from fennec_cli.stages.cache import Keeping
     from fennec_cli.stages.route import Route
 
@@ -34,9 +36,15 @@ class PipelineSettings(NamedTuple):
     allow_filtered: bool = False
 
 
-def attempts(provider: StreamingProvider, gate: Gate, settings: PipelineSettings) -> Stage:
+def attempts(
+    provider: StreamingProvider, gate: Gate, settings: PipelineSettings, money: "tuple[Purse, Spending] | None" = None
+) -> Stage:
     """One provider: send with leave, hold the answer where nothing may be shown before its end, repeat what failed."""
     stage = admit(provider.stream_completion, gate)
+    if money is not None:
+        from fennec_cli.stages.budget import budget
+
+        stage = budget(stage, *money)
     if settings.atomic:
         from fennec_cli.stages.hold import hold  # what is not used is not imported
 

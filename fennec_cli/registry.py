@@ -161,6 +161,14 @@ class ProviderRegistry:
         known = lookup(settings.type, model)
         return known.price if known else None
 
+    def own_price(self, name: str) -> Price | None:
+        """What models on this machine cost: nothing. None for those of others."""
+        return Price(0.0, 0.0) if self._settings(name).type in ("local", "ollama") else None
+
+    def most_tokens(self, name: str) -> int | None:
+        """The configured limit of an answer."""
+        return self._settings(name).max_tokens
+
     def type_of(self, name: str) -> str:
         return self._settings(name).type
 

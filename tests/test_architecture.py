@@ -33,6 +33,7 @@ LAYERS: list[set[str]] = [
     {"assembly", "regional"},
     {"ollama_models"},
     {"stages", "transport", "engine", "model_files", "model_lists", "model_sources"},
+    {"spending"},
     {"answer_schema", "admission", "flights", "responses"},
     {"keeper"},
     {"entra"},
@@ -44,6 +45,7 @@ LAYERS: list[set[str]] = [
     {
         "backoff",
         "bucket",
+        "budget",
         "circuit",
         "duration",
         "envelope",
@@ -114,6 +116,7 @@ PURE = {
     "aggregate",
     "backoff",
     "bucket",
+    "budget",
     "chunk",
     "circuit",
     "dialects",

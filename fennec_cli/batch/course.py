@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from fennec_cli.batch.policy import FailurePolicy
+from fennec_cli.batch.progress import Progress
 from fennec_cli.batch.tally import Tally
 from fennec_cli.errors import FennecError, OutputError, UsageError
 from fennec_cli.output.events import error_fields
@@ -24,18 +25,37 @@ class Course:
         notes: Notes,
         policy: FailurePolicy = FailurePolicy(),
         lost: "Callable[[Row, FennecError], None]" = lambda _row, _error: None,
+        progress: Progress | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tally = Tally()
+        self._progress = progress
         self._notes, self._policy, self._lost, self._clock = notes, policy, lost, clock
         self._begin = clock()
 
     def done(self, row: Row, answer: Answer) -> None:
         self.tally.add(answer)
+        if self._progress is not None:
+            self._progress.bytes += len(row.source) + 1
         if answer.error is not None:
             self._notes.error(answer.error, where=f"row {row.id}: ")
             self._lost(row, answer.error)
+
+    def resumed(self, row: Row) -> None:
+        """An earlier run has finished this row. Called by the thread that reads."""
+        self.tally.resumed += 1
+        if self._progress is not None:
+            self._progress.bytes += len(row.source) + 1
+
+    def tick(self) -> None:
+        """Show how far we are."""
+        if self._progress is not None:
+            self._progress.tick(self.tally)
+
+    def end(self) -> None:
+        if self._progress is not None:
+            self._progress.end()
 
     @property
     def given_up(self) -> bool:

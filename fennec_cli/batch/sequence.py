@@ -12,5 +12,6 @@ def run_in_turn(rows: Iterable[Row], ask: Ask, writer: Writer, course: Course) -
     """Answer rows until there are no more, or too many have failed."""
     for row in rows:
         course.done(row, run_row(row, ask, writer))
+        course.tick()
         if course.given_up:
             return

@@ -28,6 +28,7 @@ Examples:
 """
 DURATION = Duration()
 AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
+USD = click.FloatRange(min=0)
 RATE = click.FloatRange(min=0.001)
 
 
@@ -93,6 +94,8 @@ RATE = click.FloatRange(min=0.001)
 @option("--offline", is_flag=True, group="Cache", help="The same as --cache only: no socket is opened.")
 @option("--cache-ttl", type=DURATION, group="Cache", help="Age from which a kept answer no longer counts (24h).")
 @option("--fingerprint", is_flag=True, group="Cache", help="Print the request's fingerprint, and send nothing.")
+@option("--max-cost", type=USD, metavar="USD", group="Money", help="Send nothing that could make this run cost more.")
+@option("--budget", metavar="NAME", group="Money", help="Keep to a [budget.NAME], shared with all other processes.")
 @option("-u", "--usage", is_flag=True, group="Money", daily=True, help="Say tokens, cost and speed on stderr.")
 @option("-j", "--jobs", type=AT_LEAST_1, default=1, metavar="N", group="Batch", daily=True,
         help="How many rows are answered at once (1).")

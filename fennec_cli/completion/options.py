@@ -65,6 +65,8 @@ class CompleteOptions(NamedTuple):
     cache: str | None = None
     cache_ttl: float | None = None
     fingerprint: bool = False
+    max_cost: float | None = None
+    budget: str | None = None
     usage: bool = False
     api_key_file: str | None = None
     dry_run: bool = False

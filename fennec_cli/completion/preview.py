@@ -7,10 +7,14 @@ import orjson
 
 from fennec_cli.answering import Answering
 from fennec_cli.completion.requests import Requests
+from fennec_cli.errors import BudgetExceeded, FennecError
+from fennec_cli.output.events import error_fields
 from fennec_cli.output.sink import Sink
 from fennec_cli.prompts import Row
-from fennec_cli.registry import ProviderRegistry
+from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.spending import Spending
+from fennec_cli.stages.budget import EXPECTED_TOKENS, estimate
 
 if TYPE_CHECKING:
     from fennec_cli.stages.cache import Known
@@ -18,14 +22,22 @@ if TYPE_CHECKING:
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
-def preview(
-    rows: Iterable[Row], requests: Requests, answering: Answering, registry: ProviderRegistry, sink: Sink
-) -> None:
-    """Write each request to `sink`. Raises the fault of a row that cannot be sent."""
-    for row in rows:
-        if row.fault is not None:
-            raise row.fault
-        sink.write(orjson.dumps(_shown(row, requests.build(row), answering, registry), option=_FORM))
+class Total:
+    """What all rows of an input would be."""
+
+    def __init__(self) -> None:
+        self.rows = self.failed = self.input_tokens = self.output_tokens = 0
+        self.cost_usd: float | None = 0.0
+        self.unpriced = ""  # a model without a known price
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "failed": self.failed,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": self.cost_usd,
+        }
 
 
 def fingerprints(
@@ -48,21 +60,75 @@ def fingerprints(
             sink.write(f"{known.fingerprint}\n".encode())
 
 
-def _shown(row: Row, request: CompletionRequest, answering: Answering, registry: ProviderRegistry) -> dict[str, Any]:
-    target = answering.first(request)
-    call = registry.get_provider(target.provider, target.model).preview(request._replace(model=target.model))
-    tokens_in = sum(estimate_tokens(message.content) for message in request.messages)
-    tokens_out = request.sampling.max_tokens
-    price = registry.price(target.provider, target.model)
-    cost = None
-    if price is not None:
-        cost = (tokens_in * price.input + (tokens_out or 0) * price.output) / 1e6
-    return {
-        "id": row.id,
-        "method": call.method,
-        "url": call.url,
-        "headers": dict(call.headers),
-        "body": orjson.loads(call.body),
-        "fingerprint": call.fingerprint,
-        "estimate": {"input_tokens": tokens_in, "max_output_tokens": tokens_out, "cost_usd": cost},
-    }
+class Preview:
+    """Writes each request to `sink`, and adds up what they would cost."""
+
+    def __init__(self, requests: Requests, answering: Answering, registry: ProviderRegistry, sink: Sink) -> None:
+        self._requests, self._answering, self._registry, self._sink = requests, answering, registry, sink
+        self.total = Total()
+
+    def single(self, row: Row) -> None:
+        """Show the one request of text input. Raises what makes it impossible."""
+        self._write(self._shown(row))
+
+    def batch(self, rows: Iterable[Row]) -> None:
+        """Show every row, those too that cannot be sent, and the total."""
+        for row in rows:
+            try:
+                if row.fault is not None:
+                    raise row.fault
+                shown = self._shown(row)
+            except FennecError as error:
+                self.total.rows += 1
+                self.total.failed += 1
+                shown = {"id": row.id, "error": error_fields(error, started=False)}
+            self._write(shown)
+        self._write({"total": self.total.fields()})
+
+    def check(self, spending: Spending) -> None:
+        """Raise `BudgetExceeded` if the total is more than is left."""
+        strict, left = spending.refuses_unknown, spending.left_usd()
+        if self.total.unpriced and strict is not None:
+            raise BudgetExceeded(
+                f"the price of {self.total.unpriced} is not known, and {strict.name} needs it",
+                hint="configure it, or allow unknown prices in a [budget.NAME]",
+            )
+        if (self.total.cost_usd or 0.0) > left:
+            raise BudgetExceeded(
+                f"the input would cost about ${self.total.cost_usd:.6f}, and ${left:.6f} is left",
+                hint="raise the budget, or lower --max-tokens",
+            )
+
+    def _write(self, document: dict[str, Any]) -> None:
+        self._sink.write(orjson.dumps(document, option=_FORM))
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        request = self._requests.build(row)
+        target = self._answering.first(request)
+        provider = self._registry.get_provider(target.provider, target.model)
+        call = provider.preview(request._replace(model=target.model))
+        return {
+            "id": row.id,
+            "method": call.method,
+            "url": call.url,
+            "headers": dict(call.headers),
+            "body": orjson.loads(call.body),
+            "fingerprint": call.fingerprint,
+            "estimate": self._estimated(request, target),
+        }
+
+    def _estimated(self, request: CompletionRequest, target: Target) -> dict[str, Any]:
+        purse, total = self._answering.purse(target), self.total
+        tokens_in = sum(estimate_tokens(message.content) for message in request.messages)
+        most = request.sampling.max_tokens or purse.most
+        tokens_out = most or purse.mean() or EXPECTED_TOKENS
+        cost = None if purse.price is None else estimate(request, purse.price, tokens_out)
+        total.rows += 1
+        total.input_tokens += tokens_in
+        total.output_tokens += round(tokens_out)
+        if cost is None:
+            total.cost_usd, total.unpriced = None, purse.model
+        elif total.cost_usd is not None:
+            total.cost_usd += cost
+        expected = {} if most else {"expected_output_tokens": round(tokens_out)}
+        return {"input_tokens": tokens_in, "max_output_tokens": most, **expected, "cost_usd": cost}

@@ -25,7 +25,6 @@ class LedgerOutlet(Outlet):
     def __init__(self, ledger: Ledger, output: Delivery, sink: Sink, course: Course, notes: Notes) -> None:
         super().__init__(sink, course)
         self._ledger, self._output, self._notes = ledger, output, notes
-        self._tally = course.tally
 
     @classmethod
     @contextmanager
@@ -51,7 +50,7 @@ class LedgerOutlet(Outlet):
         if known != _content(row):
             self._notes.warn(f"row {row.id}: it is not the row that the ledger has an answer to, and is sent anew")
             return False
-        self._tally.resumed += 1
+        self._course.resumed(row)
         return True
 
     def begin(self) -> None:

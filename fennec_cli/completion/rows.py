@@ -1,5 +1,6 @@
 """The rows of a batch through the pipeline: in turn, or many at once; with a ledger, taken up where a run ended."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -7,12 +8,13 @@ from fennec_cli.batch import Ask
 from fennec_cli.batch.course import Course, DeadLetters
 from fennec_cli.batch.intake import taken_in
 from fennec_cli.batch.policy import FAIL_FAST, FailurePolicy
+from fennec_cli.batch.progress import Progress, input_size
 from fennec_cli.batch.runner import Buffer, Piece, Runner
 from fennec_cli.batch.sequence import run_in_turn
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.errors import FennecError, PartialBatch, UsageError
-from fennec_cli.output.notes import Notes
+from fennec_cli.output.notes import Notes, shows_progress
 from fennec_cli.output.sink import DescriptorSink, Sink
 from fennec_cli.output.text import Writer
 from fennec_cli.prompts import Row
@@ -33,7 +35,7 @@ def run_batch(
     """Run the batch, and return what its exit status says. `most` is how many rows may be under way at once."""
     with ExitStack() as open_files:
         lost = _dead_letters(options, open_files)
-        course = Course(notes, _policy(options), lost)
+        course = Course(notes, _policy(options), lost, _progress(options, notes))
         outlet = _outlet(options, sink, course, notes, open_files)
         rows = taken_in(
             requests.rows(),
@@ -65,7 +67,8 @@ def run_batch(
                 if course.given_up:
                     runner.stop()
 
-            runner.run(deliver)
+            runner.run(deliver, idle=course.tick)
+        course.end()
         last = Buffer()
         writer(last, last).summary(course.summary())
         outlet.end(last.taken())
@@ -123,6 +126,12 @@ def _dead_letters(options: CompleteOptions, open_files: ExitStack) -> Callable[[
     letters = DeadLetters(options.dead_letter)
     open_files.callback(letters.close)
     return letters.add
+
+
+def _progress(options: CompleteOptions, notes: Notes) -> Progress | None:
+    if not shows_progress(os.environ, quiet=options.quiet):
+        return None
+    return Progress(notes.status, input_size())
 
 
 def _policy(options: CompleteOptions) -> FailurePolicy:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fennec_cli.completion.row_models import RowModels
     from fennec_cli.prompts import Row
     from fennec_cli.selection import SelectionStrategy
+    from fennec_cli.spending import Spending
     from fennec_cli.stages.cache import Keeping
 
 
@@ -76,12 +77,14 @@ class _Run:
         self._options, self._config, self._registry, self._target = options, config, registry, target
         self._notes = notes
         self._row_models: RowModels | None = None
+        self._spending = self._budgets()
         self._answering = Answering(
             registry,
             target,
             self._pipeline_settings,
             self._wanted(strategy),
             single=options.input_format == "text",
+            spending=self._spending,
             say=notes.say,
         )
         self._mode = mode
@@ -132,10 +135,20 @@ class _Run:
         return error.exit_status if error else 0
 
     def dry(self, sink: Sink) -> int:
-        from fennec_cli.completion.preview import preview
+        from fennec_cli.completion.preview import Preview
 
-        preview(self._rows(), self._requests, self._answering, self._registry, sink)
+        preview = Preview(self._requests, self._answering, self._registry, sink)
+        if self._options.input_format == "text":
+            preview.single(self._requests.single())
+        else:
+            preview.batch(self._requests.rows())
         sink.commit()
+        if self._spending is not None:
+            preview.check(self._spending)
+        if preview.total.failed:
+            error = PartialBatch(f"{preview.total.failed} of {preview.total.rows} rows cannot be sent")
+            self._notes.error(error)
+            return error.exit_status
         return 0
 
     def fingerprints(self, sink: Sink) -> int:
@@ -203,6 +216,14 @@ class _Run:
             allow_filtered=options.allow_filtered,
         )
 
+    def _budgets(self) -> "Spending | None":
+        options = self._options
+        if options.max_cost is None and options.budget is None:
+            return None
+        from fennec_cli.completion.money import spending
+
+        return spending(options.max_cost, options.budget, self._config, self._registry, self._notes)
+
     def _row_target(self, name: str) -> Target:
         if self._row_models is None:
             from fennec_cli.completion.row_models import RowModels
@@ -267,11 +288,12 @@ def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -
 
 
 def _sink(options: CompleteOptions) -> Sink:
-    if options.output is None:
+    shows = options.dry_run or options.fingerprint
+    if options.output is None or (options.resume is not None and shows):  # the file has results in it
         import sys
 
         return DescriptorSink(1, closed=sys.stdout is None)
-    if options.resume is not None:
+    if options.resume is not None and not shows:
         from fennec_cli.output.sink import open_appending
 
         return open_appending(options.output)

@@ -10,6 +10,7 @@ from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
 from fennec_cli.config.settings import (
     PROVIDER_TYPES,
+    BudgetConfig,
     CacheConfig,
     Config,
     LogConfig,
@@ -62,7 +63,14 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
             providers[name] = _provider(name, table, network, origins)
         except ConfigError as error:
             report(error)
+    budgets: dict[str, BudgetConfig] = {}
+    for name, table in tree.pop("budget", {}).items():
+        if "usd" in table:
+            budgets[name] = BudgetConfig(**table)
+        else:
+            report(wrong(_place(("budget", name), origins), "needs usd", "write how much it is, in USD"))
     return Config(
+        budgets=budgets,
         provider=default_provider.value if default_provider else None,
         providers=providers,
         commands={name: tree.pop(name) for name in COMMANDS if name in tree},

@@ -96,7 +96,7 @@ def _merge(
         merged |= layer
     if project:
         layer = read_layer(project, report)
-        merged |= check_project(layer, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
+        merged |= check_project(layer, merged | chosen, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
     return build_config(merged | chosen, notes, report)
 
 

@@ -7,17 +7,20 @@ from fennec_cli.config.load import Report
 from fennec_cli.config.source import KeyPath
 
 _DEFAULT_PROVIDERS = {("provider",), ("complete", "provider")}
+_MONEY = {("complete", "max_cost"), ("complete", "budget")}
 _HINT = "name the file with --config to trust it"
 
 
-def check_project(layer: Layer, providers: Set[str], report: Report) -> Layer:
-    """Report each value that only a trusted file may set, and return the others. `providers` are those already known.
+def check_project(layer: Layer, below: Layer, providers: Set[str], report: Report) -> Layer:
+    """Report each value that only a trusted file may set, and return the others.
+
+    `below` is what the trusted files say, `providers` are those already known.
 
     The text before the slash of a `model` needs no check: if it is not a known provider it is part of the model's id.
     """
     allowed: Layer = {}
     for path, leaf in layer.items():
-        if reason := _refusal(path, leaf, providers):
+        if reason := _refusal(path, leaf, providers) or _looser(path, leaf.value, below):
             report(wrong(leaf.origin, reason, _HINT))
         else:
             allowed[path] = leaf
@@ -32,6 +35,23 @@ def _refusal(path: KeyPath, leaf: Leaf, providers: Set[str]) -> str:
     if not providers >= _named_providers(path, leaf):
         return "names a provider that is neither built in nor configured by you"
     return ""
+
+
+def _looser(path: KeyPath, value: object, below: Layer) -> str:
+    """What is about money may only become less."""
+    if path[0] != "budget" and path not in _MONEY:
+        return ""
+    known = below[path].value if path in below else None
+    if path[-1] in ("usd", "max_cost"):
+        looser = isinstance(known, int | float) and isinstance(value, int | float) and value > known
+    elif path[-1] == "unknown_price":
+        looser = value == "allow" and known != "allow"
+    elif path == ("complete", "budget"):
+        looser = known is not None and known != value
+    else:  # another period is another budget
+        yours = any(other[:2] == path[:2] for other in below)
+        looser = yours and value != (known or "day")
+    return "may only be stricter than yours in a project file" if looser else ""
 
 
 def _has_reference(value: object) -> bool:

@@ -150,6 +150,15 @@ PROVIDER = Table(
     }
 )
 
+# A project file may only make a budget tighter (`project`).
+BUDGET = Table(
+    {
+        "usd": _project(number(0)),
+        "per": _project(choice("day", "month", "run")),
+        "unknown_price": _project(choice("refuse", "allow")),
+    }
+)
+
 CACHE_MODE = choice("use", "refresh", "off", "only")
 STRATEGY = _project(choice("manual", "automatic", "fallback", "cost"))
 
@@ -183,6 +192,8 @@ COMPLETE = Table(
         "no_breaker": Key(flag),
         "rpm": _project(number(0.001)),
         "tpm": _project(number(0.001)),
+        "max_cost": _project(number(0)),
+        "budget": _project(name),
         "jobs": Key(integer(1)),
         "ordered": Key(flag),
         "allow_row_model": Key(flag),
@@ -235,6 +246,7 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
             "mac_key_file": Key(name),
         }
     ),
+    "budget": Table(each=BUDGET),
     "metrics": Table({"enabled": Key(flag), "file": Key(name)}),
     "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
     "network": Table(NETWORK),

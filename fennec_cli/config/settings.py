@@ -107,6 +107,14 @@ class CacheConfig(NamedTuple):
         return "CacheConfig(...)"
 
 
+class BudgetConfig(NamedTuple):
+    """One `[budget.NAME]` table."""
+
+    usd: float
+    per: Literal["day", "month", "run"] = "day"
+    unknown_price: Literal["refuse", "allow"] = "refuse"
+
+
 class NetworkConfig(NamedTuple):
     """The `[network]` table: defaults of every provider."""
 
@@ -132,6 +140,7 @@ class Config(NamedTuple):
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     network: NetworkConfig = NetworkConfig()
+    budgets: Mapping[str, BudgetConfig] = EMPTY
     profiles: "Mapping[str, Origin]" = EMPTY
     origins: "Mapping[str, Origin]" = EMPTY
     notes: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from fennec_cli.errors import FennecError, OutputError
 from fennec_cli.redactor import redacted
 
 RED, RESET = "\x1b[31m", "\x1b[0m"
+CLEAR = "\r\x1b[K"
 
 
 class Notes:
@@ -21,6 +22,7 @@ class Notes:
         self._quiet = quiet
         self._color = color
         self._log_fd = -1 if log_file is None else _open_log(log_file)
+        self._status = ""
 
     def error(self, error: FennecError, where: str = "") -> None:
         name, _, rest = error.line().partition(": ")
@@ -50,9 +52,16 @@ class Notes:
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             write_quietly(self._log_fd, f"{moment} {os.getpid()} {level} {text}\n".encode())
 
-    @staticmethod
-    def _write(line: str) -> None:
-        write_quietly(2, f"{line}\n".encode("utf-8", "replace"))
+    def status(self, text: str) -> None:
+        """Show `text` on a terminal until something else is said; an empty one takes it away."""
+        if text or self._status:
+            self._status = text
+            write_quietly(2, f"{CLEAR}{text}".encode())
+
+    def _write(self, line: str) -> None:
+        clear = CLEAR if self._status else ""
+        self._status = ""
+        write_quietly(2, f"{clear}{line}\n".encode("utf-8", "replace"))
 
 
 def write_quietly(fd: int, data: bytes) -> None:
@@ -68,6 +77,13 @@ def wants_color(environ: Mapping[str, str], *, no_color: bool = False) -> bool:
     if no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     return sys.stderr is not None and os.isatty(2)
+
+
+def shows_progress(environ: Mapping[str, str], *, quiet: bool = False) -> bool:
+    """Whether a line that changes may be shown: on a terminal that nothing else is written to."""
+    if quiet or environ.get("TERM") == "dumb" or sys.stderr is None or not os.isatty(2):
+        return False
+    return sys.stdout is None or not os.isatty(1)
 
 
 def _painted(line: str) -> str:

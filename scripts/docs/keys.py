@@ -96,6 +96,9 @@ KEYS: dict[str, str] = {
     "cache.encrypt": "Encrypt what is kept, with a key of this installation; needs the extra `encrypt`.",
     "cache.mac_key_file": "File with a secret of 16 to 64 bytes that entries are signed with, "
     "for machines that share a cache; else each installation has its own.",
+    "budget.NAME.usd": "How much may be spent in each period.",
+    "budget.NAME.per": "The period: a day, a month (both of UTC), or a run (day).",
+    "budget.NAME.unknown_price": "Whether what has no known price is refused (refuse).",
     "metrics.enabled": "Whether requests are counted (true).",
     "metrics.file": "After each run, write the counters here in Prometheus' text format.",
     "log.file": "Append every message to this file.",

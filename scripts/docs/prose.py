@@ -229,6 +229,11 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--attach-root": "Without it rows may attach URLs only. A path is relative to it and cannot lead out of it.",
         "--jobs": "No more than `max_parallel` of the provider (16 unless configured).",
         "--allow-row-model": "Without it a row chooses among the models of the provider in use.",
+        "--max-cost": "What a request may cost at most is taken before it is sent, and what it did not cost is given "
+        "back. Without --max-tokens the length of an answer is estimated, and one that outgrows the budget is stopped "
+        "midway. A model whose price is not known is refused.",
+        "--budget": "The limit is that of the configuration: a day or a month of UTC, or a run. "
+        "What a killed process had taken stays taken.",
         "--dead-letter": "The file is emptied first.",
         "--resume": "A second start with the same ledger sends no row again that has a good answer in it, and writes "
         "what was not written. Rows that failed are sent again. Into a regular file (`>>`, or -o, which then adds to "

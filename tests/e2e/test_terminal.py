@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.peer import Peer, answer, failure
+from tests.e2e.peer import ROLE, Peer, answer, delta, failure, finish, head, send, sleep
 from tests.e2e.runner import Fennec
 
 Serve = Callable[..., Peer]
 
 
 def on_terminal(
-    fennec: Fennec, *arguments: str, streams: str, env: dict[str, str | None] | None = None
+    fennec: Fennec, *arguments: str, streams: str, env: dict[str, str | None] | None = None, stdin: Any = None
 ) -> tuple[str, int]:
     """Run with these streams (of `stdin`, `stdout`, `stderr`) on a terminal; return what it showed and the status."""
     ours, theirs = pty.openpty()
     options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     options.update((name, theirs) for name in streams.split())
+    if stdin is not None:
+        options["stdin"] = stdin
     with fennec.start("complete", *arguments, env={"TERM": "xterm", **(env or {})}, **options) as process:
         os.close(theirs)
         shown = b""
@@ -71,3 +73,21 @@ def test_colour_can_be_refused(fennec: Fennec, serve: Serve, arguments: list[str
     serve(failure(400, "bad"))
     shown, _ = on_terminal(fennec, "hi", *arguments, streams="stderr", env=env)
     assert shown == "fennec: request: openai: bad (400)\n"
+
+
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_a_batch_shows_how_far_it_is(fennec: Fennec, serve: Serve, jobs: str) -> None:
+    serve([send(head(), ROLE), sleep(0.12), send(delta("Hello"), finish())])
+    rows = fennec.home / "rows"
+    rows.write_text('{"prompt":"hi"}\n' * 24 if jobs == "4" else '{"prompt":"hi"}\n' * 6)
+    arguments = ("--input", "ndjson", f"-j{jobs}")
+    with rows.open() as stdin:
+        shown, status = on_terminal(fennec, *arguments, streams="stderr", stdin=stdin)
+    assert status == 0
+    assert "rows/s" in shown
+    assert " left" in shown
+    assert shown.endswith("\r\x1b[K")
+    quiet: list[dict[str, str | None]] = [{"TERM": "dumb"}, {"FENNEC_QUIET": "1"}]
+    for env in quiet:
+        with rows.open() as stdin:
+            assert on_terminal(fennec, *arguments, streams="stderr", env=env, stdin=stdin) == ("", 0)

@@ -1,0 +1,122 @@
+"""The budgets of a run: amounts taken and given back, in this process and with all others.
+
+A request that there is no money for waits while others of this process hold more than they may need: most answers are
+shorter than they might be. When nobody does, it is refused.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from fennec_cli import budget, signals
+from fennec_cli.budget import Budget
+from fennec_cli.errors import BudgetExceeded
+from fennec_cli.store import MemoryStore, Record, SharedState, StateStore
+
+
+class Held:
+    """What a request has taken; `usd` of it in all."""
+
+    def __init__(self) -> None:
+        self.usd = 0.0
+        self.parts: list[tuple[int, str, int]] = []  # which budget, its period, nano-dollars
+
+
+class Spending:
+    """The budgets that a run must keep. Those of a run live in this process, the others in the shared state."""
+
+    def __init__(
+        self,
+        budgets: Sequence[Budget],
+        shared: StateStore,
+        *,
+        warn: Callable[[str], None] = lambda _text: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        own = MemoryStore()
+        self._budgets = [(each, own if each.per == "run" else shared) for each in budgets]
+        self._shared, self._warn, self._clock = shared, warn, clock
+        self._warned = False
+        self._changed = threading.Condition()
+        self._holders = 0  # requests that hold something
+        self._stuck = 0  # of them, those that wait for more
+
+    @property
+    def refuses_unknown(self) -> Budget | None:
+        """The budget, if any, that lets nothing through whose price is not known."""
+        return next((each for each, _ in self._budgets if each.refuses_unknown), None)
+
+    def take(self, held: Held, usd: float) -> None:
+        """Take this much more. Raises `BudgetExceeded` when there is not enough left."""
+        holds = bool(held.parts)
+        while (refused := self._try(held, usd)) is not None:
+            with self._changed:
+                if self._holders - self._stuck - holds <= 0:
+                    raise self._exceeded(refused, usd, holds)
+                self._stuck += holds
+                self._changed.wait(signals.TICK_S)
+                self._stuck -= holds
+            signals.check()
+
+    def settle(self, held: Held, usd: float) -> None:
+        """The request is over and has cost this much."""
+        unneeded = budget.nano(held.usd) - budget.nano(usd)
+        for number, period, _ in {each[0]: each for each in held.parts}.values():
+            each, store = self._budgets[number]
+            _give_back(store, each, period, unneeded)
+        with self._changed:
+            self._holders -= bool(held.parts)
+            held.parts.clear()
+            self._changed.notify_all()
+
+    def left_usd(self) -> float:
+        """What the tightest budget has left."""
+        now = self._clock()
+        return min(budget.left_usd(store.get(_name(each)), each, now) for each, store in self._budgets)
+
+    def _try(self, held: Held, usd: float) -> Budget | None:
+        """Take from every budget, or from none and return the one that has not enough."""
+        amount, taken = budget.nano(held.usd + usd) - budget.nano(held.usd), list[tuple[int, str, int]]()
+        for number, (each, store) in enumerate(self._budgets):
+            now = self._clock()
+
+            def change(
+                records: list[Record | None], each: Budget = each, now: float = now
+            ) -> tuple[list[Record | None], bool]:
+                record, granted = budget.take(records[0], each, now, amount)
+                return [record], granted
+
+            if not store.update([_name(each)], change):
+                for earlier, period, part in taken:
+                    _give_back(self._budgets[earlier][1], self._budgets[earlier][0], period, part)
+                return each
+            taken.append((number, each.period(now), amount))
+            self._check_shared(store)
+        with self._changed:
+            self._holders += not held.parts
+            held.parts += taken
+        held.usd += usd
+        return None
+
+    def _check_shared(self, store: StateStore) -> None:
+        if isinstance(store, SharedState) and store.failures and not self._warned:
+            self._warned = True
+            self._warn("the budget cannot be shared with other processes: only this one is counted")
+
+    def _exceeded(self, refused: Budget, usd: float, midway: bool) -> BudgetExceeded:
+        store = next(store for each, store in self._budgets if each == refused)
+        left = budget.left_usd(store.get(_name(refused)), refused, self._clock())
+        what = "the rest of the answer" if midway else "the request"
+        hint = "raise --max-cost" if refused.name == "--max-cost" else "wait for the next period, or raise it"
+        return BudgetExceeded(
+            f"{what} may cost ${usd:.6f}, and {refused.name} has ${left:.6f} left",
+            hint=f"{hint}; --max-tokens makes an answer cheaper" if not midway else hint,
+        )
+
+
+def _name(each: Budget) -> str:
+    return f"spend|{each.name}"
+
+
+def _give_back(store: StateStore, each: Budget, period: str, amount: int) -> None:
+    store.update([_name(each)], lambda records: ([budget.give_back(records[0], period, amount)], None))

@@ -1,0 +1,128 @@
+"""Take what a request may cost out of the budgets before it is sent, and settle when it is over.
+
+It lies around each attempt at one model: its price is known there, every attempt may be billed, a hit of the cache
+costs nothing, and an answer that is held back can still be stopped midway.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import NamedTuple
+
+from fennec_cli.chunk import TokenUsage
+from fennec_cli.errors import BudgetExceeded
+from fennec_cli.pricing import Price
+from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.spending import Held, Spending
+from fennec_cli.stages import Chunks, Stage
+
+EXPECTED_TOKENS = 1000  # of an answer, where neither a limit nor a mean is known
+# What is taken for the input is more than the estimate, and the difference comes back: languages other than English
+# have up to twice the tokens, and every message some more for its frame.
+_MARGIN, _FRAME_TOKENS = 2, 8
+
+
+class Purse(NamedTuple):
+    """What a model costs. `most` is the configured limit of an answer, `mean` its usual length."""
+
+    price: Price | None
+    model: str  # for people
+    most: int | None = None
+    mean: Callable[[], float | None] = lambda: None
+
+
+def budget(inner: Stage, purse: Purse, spending: Spending) -> Stage:
+    """Send only what the budgets allow. An answer without a limit is stopped midway when it outgrows them."""
+
+    def stage(request: CompletionRequest) -> Chunks:
+        if purse.price is None:
+            _refuse_unknown(purse, spending)
+        meter = _Meter(request, purse, spending)
+        meter.begin()
+        try:
+            with closing(inner(request)) as chunks:
+                for chunk in chunks:
+                    text = chunk.content or chunk.reasoning
+                    if text:
+                        meter.text(len(text))
+                    if chunk.usage is not None:
+                        meter.usage = chunk.usage if meter.usage is None else meter.usage.merged(chunk.usage)
+                    if chunk.metadata is not None:
+                        meter.sent = True
+                        if chunk.metadata.cost_usd is not None:
+                            meter.reported_usd = chunk.metadata.cost_usd
+                    yield chunk
+        finally:
+            meter.end()
+
+    return stage
+
+
+def estimate(request: CompletionRequest, price: Price, output_tokens: float) -> float:
+    """What a request costs in USD if its answer is so long."""
+    given = sum(estimate_tokens(message.content) for message in request.messages)
+    return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
+
+
+def _at_most(request: CompletionRequest, price: Price, output_tokens: float) -> float:
+    given = sum(_MARGIN * estimate_tokens(message.content) + _FRAME_TOKENS for message in request.messages)
+    return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
+
+
+def _choices(request: CompletionRequest) -> int:
+    choices = request.options.get("n", 1)
+    return choices if isinstance(choices, int) and choices > 0 else 1
+
+
+class _Meter:
+    """One request: what it holds, and what it has cost so far."""
+
+    def __init__(self, request: CompletionRequest, purse: Purse, spending: Spending) -> None:
+        self._request, self._purse, self._spending = request, purse, spending
+        self._held = Held()
+        self._limited = request.sampling.max_tokens or purse.most
+        self._allowed = 0.0  # output tokens that are paid for
+        self._characters = 0
+        self.sent = False
+        self.usage: TokenUsage | None = None
+        self.reported_usd: float | None = None
+
+    def begin(self) -> None:
+        self._allowed = self._limited or self._purse.mean() or EXPECTED_TOKENS
+        price = self._purse.price
+        self._spending.take(self._held, _at_most(self._request, price, self._allowed) if price else 0.0)
+
+    def text(self, characters: int) -> None:
+        """So much of the answer has come. Raises `BudgetExceeded` when no more is allowed."""
+        self._characters += characters
+        price = self._purse.price
+        if self._limited or price is None or self._characters / 4 <= self._allowed:
+            return
+        try:
+            self._spending.take(self._held, self._allowed * price.output / 1e6)
+        except BudgetExceeded as error:
+            error.partial = True
+            raise
+        self._allowed *= 2
+
+    def end(self) -> None:
+        self._spending.settle(self._held, self._cost_usd())
+
+    def _cost_usd(self) -> float:
+        price = self._purse.price
+        if self.reported_usd is not None:
+            return self.reported_usd
+        if price is None or not (self.sent or self.usage):
+            return 0.0
+        if self.usage is not None:
+            return price.cost_usd(self.usage)
+        return estimate(self._request, price, -(-self._characters // 4))
+
+
+def _refuse_unknown(purse: Purse, spending: Spending) -> None:
+    strict = spending.refuses_unknown
+    if strict is not None:
+        raise BudgetExceeded(
+            f"the price of {purse.model} is not known, and {strict.name} needs it",
+            hint=f'write input and output under [provider.NAME.prices."{purse.model.partition("/")[2]}"]'
+            ', or set unknown_price = "allow" for a [budget.NAME]',
+        )

@@ -1,0 +1,108 @@
+"""Budgets: what is taken, what is given back, and when there is not enough."""
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fennec_cli.budget import NANO, Budget, give_back, left_usd, nano, take
+from fennec_cli.errors import BudgetExceeded
+from fennec_cli.spending import Held, Spending
+from fennec_cli.store import MemoryStore
+
+DAY = Budget("daily", 1.0)
+NOON = 1_795_608_000.0  # 2026-11-25, 12:00 UTC
+
+
+def test_no_more_is_taken_than_there_is() -> None:
+    record, granted = take(None, DAY, NOON, nano(0.75))
+    assert granted
+    assert take(record, DAY, NOON, nano(0.26))[1] is False
+    record, granted = take(record, DAY, NOON, nano(0.25))
+    assert granted
+    assert left_usd(record, DAY, NOON) == 0.0
+    assert take(record, DAY, NOON, 1)[1] is False
+
+
+def test_what_was_not_needed_is_there_again() -> None:
+    record, _ = take(None, DAY, NOON, nano(1.0))
+    record = give_back(record, "2026-11-25", nano(0.4))
+    assert left_usd(record, DAY, NOON) == pytest.approx(0.4)
+    assert left_usd(give_back(record, "2026-11-25", -nano(0.3)), DAY, NOON) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("per", "later_s", "left"), [("day", 43_199, 0), ("day", 43_200, 1), ("month", 5 * 86_400, 0),
+                                                    ("month", 6 * 86_400, 1), ("run", 1e9, 0)])  # fmt: skip
+def test_a_new_period_begins_with_everything(per: str, later_s: float, left: float) -> None:
+    budget = Budget("b", 1.0, per)  # type: ignore[arg-type]
+    record, _ = take(None, budget, NOON, NANO)
+    assert left_usd(record, budget, NOON + later_s) == left
+    assert give_back(record, "2026-11-24", 5) == record  # what is given back late belongs to the old one
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 10**8)), max_size=60))
+def test_spending_never_passes_the_limit_if_estimates_hold(requests: list[tuple[int, int]]) -> None:
+    record, paid = None, 0
+    for reserved, used in requests:
+        record, granted = take(record, DAY, NOON, reserved)
+        if granted:
+            record = give_back(record, "2026-11-25", reserved - min(used, reserved))
+            paid += min(used, reserved)
+        assert record["spent"] == paid <= NANO
+
+
+def spending(*budgets: Budget) -> Spending:
+    return Spending(budgets, MemoryStore(), clock=lambda: NOON)
+
+
+def test_a_request_waits_for_money_that_others_may_not_need() -> None:
+    money = spending(Budget("run", 1.0, "run"))
+    first, second = Held(), Held()
+    money.take(first, 0.9)
+    threading.Timer(0.1, lambda: money.settle(first, 0.01)).start()
+    money.take(second, 0.9)
+    money.settle(second, 0.5)
+    assert money.left_usd() == pytest.approx(0.49)
+
+
+def test_a_request_that_nobody_makes_room_for_is_refused() -> None:
+    money = spending(Budget("run", 1.0, "run"))
+    begin = time.monotonic()
+    with pytest.raises(BudgetExceeded, match=r"may cost \$1.100000, and run has \$1.000000 left"):
+        money.take(Held(), 1.1)
+    assert time.monotonic() - begin < 0.1
+
+
+def test_who_waits_for_more_does_not_wait_for_one_that_does_too() -> None:
+    money = spending(Budget("run", 1.0, "run"))
+    helds = [Held(), Held()]
+    for held in helds:
+        money.take(held, 0.5)
+    refused = []
+
+    def more(held: Held) -> None:
+        try:
+            money.take(held, 0.5)
+        except BudgetExceeded:
+            refused.append(held)
+            money.settle(held, 0.5)
+
+    threads = [threading.Thread(target=more, args=(held,)) for held in helds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2.0)
+        assert not thread.is_alive()
+    assert len(refused) == 2
+
+
+def test_of_two_budgets_both_must_have_enough() -> None:
+    money = spending(Budget("run", 1.0, "run"), Budget("small", 0.1))
+    with pytest.raises(BudgetExceeded, match="small has"):
+        money.take(Held(), 0.2)
+    held = Held()
+    money.take(held, 0.1)
+    money.settle(held, 0.05)
+    assert money.left_usd() == pytest.approx(0.05)
