@@ -96,8 +96,8 @@ _fennec_table() {
         ;;
     'fennec batch fetch')
         commands=''
-        options='--wait -o --output --format --json --ndjson --reasoning --allow-truncated --allow-filtered -q --quiet -v --verbose -c --config --profile -h --help'
-        valued='--wait -o --output --format -c --config --profile'
+        options='--wait -o --output --format --json --ndjson --reasoning --cache --allow-truncated --allow-filtered -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='--wait -o --output --format --cache -c --config --profile'
         ;;
     'fennec batch status')
         commands=''
@@ -320,6 +320,9 @@ _fennec_value() {
         ;;
     'fennec batch fetch --format')
         _fennec_offer 'json ndjson'
+        ;;
+    'fennec batch fetch --cache')
+        _fennec_offer 'use off'
         ;;
     'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'

@@ -157,6 +157,7 @@ function __fennec_place
                 'fennec batch fetch -o' \
                 'fennec batch fetch --output' \
                 'fennec batch fetch --format' \
+                'fennec batch fetch --cache' \
                 'fennec batch fetch -c' \
                 'fennec batch fetch --config' \
                 'fennec batch fetch --profile' \
@@ -484,6 +485,7 @@ complete -c fennec -n '__fennec_at fennec batch fetch' -l format -x -a 'json ndj
 complete -c fennec -n '__fennec_at fennec batch fetch' -l json -d 'The same as --format json.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l ndjson -d 'The same as --format ndjson.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l reasoning -d 'Show the model\'s reasoning too.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l cache -x -a 'use off' -d 'Whether the answers enter the response cache (as the configuration says).'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -s q -l quiet -d 'Say nothing but errors.'

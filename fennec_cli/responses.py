@@ -8,12 +8,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 
-from fennec_cli.config import CacheConfig
+from fennec_cli.config import CacheConfig, server_url
 from fennec_cli.envelope import Cipher, is_fresh, seal, unseal
 from fennec_cli.errors import ConfigError, IntegrityError
 from fennec_cli.private import home_of, installation_key
@@ -57,7 +58,8 @@ class ResponseCache:
         self._environ = environ
         self._say = say
         self._clock = clock
-        self._open_shelf = open_shelf or self._on_disk
+        self._server = server_url(settings.backend, environ)
+        self._open_shelf = open_shelf or (self._on_disk if self._server is None else self._on_server)
         self._shelf: Shelf | None = None
         self._key = b""
         self._encrypt: Cipher | None = None
@@ -131,7 +133,7 @@ class ResponseCache:
 
     def is_there(self) -> bool:
         """Whether anything was ever stored."""
-        return (self.directory / "cache.db").exists()
+        return self._server is not None or (self.directory / "cache.db").exists()
 
     def drop(self, fingerprints: Sequence[str]) -> None:
         """Drop entries. Raises `StoreFailed`."""
@@ -191,6 +193,12 @@ class ResponseCache:
                 raise
             return DiskShelf(Path(runtime, "fennec", "responses"), limit=self._settings.max_size)
 
+    def _on_server(self) -> "Shelf":
+        from fennec_cli.store.redis_shelf import RedisShelf
+
+        assert self._server is not None
+        return RedisShelf(self._server)
+
     def _mac_key(self) -> bytes:
         path = self._settings.mac_key_file
         if path is None:
@@ -207,7 +215,11 @@ class ResponseCache:
     def _set_cipher(self) -> None:
         from fennec_cli.encryption import AESGCMCipher
 
-        cipher = AESGCMCipher(self._own_key("cache-encrypt"))
+        if self._settings.mac_key_file is None:
+            key = self._own_key("cache-encrypt")
+        else:  # what machines share they can all read
+            key = blake2b(key=self._key, person=b"cache-encrypt", digest_size=32).digest()
+        cipher = AESGCMCipher(key)
         self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
 
     def _own_key(self, purpose: str) -> bytes:

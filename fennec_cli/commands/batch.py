@@ -81,6 +81,8 @@ def status(config: Any, /, batch_id: str | None, output_format: str) -> int:
 @option("--json", "as_json", is_flag=True, envvar=(), daily=True, help="The same as --format json.")
 @option("--ndjson", is_flag=True, envvar=(), daily=True, help="The same as --format ndjson.")
 @option("--reasoning", is_flag=True, help="Show the model's reasoning too.")
+@option("--cache", type=click.Choice(["use", "off"]),
+        help="Whether the answers enter the response cache (as the configuration says).")
 @option("--allow-truncated", is_flag=True, help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, help="An answer stopped by a content filter is a success.")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

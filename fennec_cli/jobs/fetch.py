@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
+from fennec_cli.aggregate import ResponseAggregator
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.errors import FennecError, NetworkError, ProviderError, RequestError, ServerError
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import TRIES, Service
 from fennec_cli.jobs.spool import Entry, entries, prefix
 from fennec_cli.provider_batches import PRICE_FACTOR, Remote, Result, dialect_of
+from fennec_cli.recording import is_keepable, recorded
+from fennec_cli.responses import ResponseCache
 from fennec_cli.stages import Chunks
 from fennec_cli.transport import read_whole
 from fennec_cli.transport.patience import Limits, Patience
@@ -140,3 +144,23 @@ def chunks_of(job: Job, answered: Answered, price: Price) -> Chunks:
     cost = None if usage.estimated else price(job.provider, entry.model, usage)
     if cost is not None:
         yield CompletionChunk(metadata=ChunkMetadata(cost_usd=cost * PRICE_FACTOR))
+
+
+def kept(chunks: Chunks, entry: Entry, responses: ResponseCache, *, allow_truncated: bool) -> Chunks:
+    """Hand on the chunks of an answer, and with the last one what puts it into the response cache."""
+    fold = ResponseAggregator()
+    with closing(chunks):
+        for chunk in chunks:
+            if chunk is not PAUSE:
+                fold.add_chunk(chunk)
+            yield chunk
+    response, name = fold.finalize(), entry.fingerprint
+    reasons: set[str | None] = {choice.finish_reason for choice in response.choices}
+    if name is None or not reasons or not is_keepable(reasons, allow_truncated=allow_truncated):
+        return
+
+    def settle(good: bool) -> None:
+        if good:
+            responses.put(name, recorded(response), {})
+
+    yield CompletionChunk(metadata=ChunkMetadata(settle=settle))

@@ -19,7 +19,7 @@ from fennec_cli.completion.requests import Requests
 from fennec_cli.completion.row_models import RowModels
 from fennec_cli.config import Config, server_url
 from fennec_cli.errors import FennecError, OutputError, PartialBatch
-from fennec_cli.jobs.fetch import Answered, Collection, chunks_of, noted
+from fennec_cli.jobs.fetch import Answered, Collection, chunks_of, kept, noted
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import Service
 from fennec_cli.jobs.submit import Prepared, Submission
@@ -33,6 +33,7 @@ from fennec_cli.provider_batches import interface
 from fennec_cli.providers import provider_module
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
+from fennec_cli.responses import ResponseCache
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.judge import judge
 from fennec_cli.store import shared_state
@@ -60,6 +61,7 @@ class FetchOptions(NamedTuple):
     reasoning: bool = False
     allow_truncated: bool = False
     allow_filtered: bool = False
+    cache: str | None = None
     quiet: bool = False
     verbose: int = 0
 
@@ -144,11 +146,15 @@ def run_fetch(options: FetchOptions, config: Config, job_id: str) -> int:
     job = desk.jobs.get(job_id)
     collection = desk.collection(job)
     collection.wait(job, options.wait)
+    mode = options.cache or config.cache.mode
+    responses = ResponseCache(config.cache, say=partial(desk.notes.say, 1)) if mode != "off" else None
     sink = open_output(options.output) if options.output else DescriptorSink(1, closed=sys.stdout is None)
     try:
-        error = _deliver(options, desk, job, collection, sink)
+        error = _deliver(options, desk, job, collection, sink, responses)
     finally:
         sink.discard()
+        if responses is not None:
+            responses.close()
     if job.state == "open":
         desk.jobs.close_job(job, "fetched")
     if isinstance(error, PartialBatch):
@@ -156,7 +162,14 @@ def run_fetch(options: FetchOptions, config: Config, job_id: str) -> int:
     return error.exit_status if error else 0
 
 
-def _deliver(options: FetchOptions, desk: "_Desk", job: Job, collection: Collection, sink: Sink) -> FennecError | None:
+def _deliver(
+    options: FetchOptions,
+    desk: "_Desk",
+    job: Job,
+    collection: Collection,
+    sink: Sink,
+    responses: ResponseCache | None,
+) -> FennecError | None:
     kinds: dict[str, type[EventWriter] | type[ObjectWriter]] = {"ndjson": EventWriter, "json": ObjectWriter}
     writer: Writer = kinds[options.output_format](sink, reasoning=options.reasoning)
     tally, begin = Tally(), time.monotonic()
@@ -167,7 +180,9 @@ def _deliver(options: FetchOptions, desk: "_Desk", job: Job, collection: Collect
             writer.failure(entry.id, entry.fault, entry.meta)
             answer = Answer(entry.fault, None, ChunkMetadata())
         else:
-            answer = writer.answer(entry.id, _judged(options, desk, job, answered), entry.meta)
+            answer = writer.answer(entry.id, _judged(options, desk, job, answered, responses), entry.meta)
+            if answer.metadata.settle is not None:
+                answer.metadata.settle(answer.error is None)
         if answer.error is not None:
             desk.notes.error(answer.error, f"row {entry.id}: ")
         tally.add(answer)
@@ -176,9 +191,14 @@ def _deliver(options: FetchOptions, desk: "_Desk", job: Job, collection: Collect
     return tally.verdict()
 
 
-def _judged(options: FetchOptions, desk: "_Desk", job: Job, answered: Answered) -> Chunks:
+def _judged(
+    options: FetchOptions, desk: "_Desk", job: Job, answered: Answered, responses: ResponseCache | None
+) -> Chunks:
     def answer(_request: CompletionRequest) -> Chunks:
-        return chunks_of(job, answered, desk.price)
+        chunks = chunks_of(job, answered, desk.price)
+        if responses is None:
+            return chunks
+        return kept(chunks, answered.entry, responses, allow_truncated=options.allow_truncated)
 
     stage = judge(answer, allow_truncated=options.allow_truncated, allow_filtered=options.allow_filtered)
     return stage(CompletionRequest(messages=(), model=answered.entry.model))

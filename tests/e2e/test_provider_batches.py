@@ -262,3 +262,13 @@ def test_two_submissions_of_the_same_rows_at_once_are_one_batch(one: Shop) -> No
     found = {finished(process, rows("one").encode()).text for process in running}
     assert len(found) == 1
     assert len(one.service.batches) == 1
+
+
+def test_answers_enter_the_cache(shop: Shop) -> None:
+    job = shop.submit(rows("one", "two FAIL"), "-s", "Be brief.")
+    shop("fetch", job, "--wait", "2s")
+    ask = ("-m", shop.model, "-s", "Be brief.", "-c", shop.config, "--cache", "only")
+    shop.fennec.complete(*ask, stdin="one").failed("cache_miss", 13)
+    shop("fetch", job, "--cache", "use")
+    shop.fennec.complete(*ask, stdin="one").succeeded("to one")
+    shop.fennec.complete(*ask, stdin="two FAIL").failed("cache_miss", 13)
