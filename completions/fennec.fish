@@ -21,6 +21,14 @@ function __fennec_place
                 'fennec models refresh' \
                 'fennec models rm' \
                 'fennec models show' \
+                'fennec cache' \
+                'fennec cache clear' \
+                'fennec cache explain' \
+                'fennec cache export' \
+                'fennec cache get' \
+                'fennec cache import' \
+                'fennec cache prune' \
+                'fennec cache stats' \
                 'fennec keys' \
                 'fennec keys list' \
                 'fennec keys rm' \
@@ -125,6 +133,58 @@ function __fennec_place
                 'fennec models show -c' \
                 'fennec models show --config' \
                 'fennec models show --profile' \
+                'fennec cache clear -c' \
+                'fennec cache clear --config' \
+                'fennec cache clear --profile' \
+                'fennec cache explain -m' \
+                'fennec cache explain --model' \
+                'fennec cache explain --provider' \
+                'fennec cache explain -s' \
+                'fennec cache explain --system' \
+                'fennec cache explain --temperature' \
+                'fennec cache explain --top-p' \
+                'fennec cache explain --max-tokens' \
+                'fennec cache explain --seed' \
+                'fennec cache explain --stop' \
+                'fennec cache explain --reasoning-effort' \
+                'fennec cache explain -O' \
+                'fennec cache explain --option' \
+                'fennec cache explain --tools' \
+                'fennec cache explain --tool-choice' \
+                'fennec cache explain --schema' \
+                'fennec cache explain -f' \
+                'fennec cache explain --file' \
+                'fennec cache explain -a' \
+                'fennec cache explain --attach' \
+                'fennec cache explain --encoding-errors' \
+                'fennec cache explain --strategy' \
+                'fennec cache explain --fallback' \
+                'fennec cache explain --cache-ttl' \
+                'fennec cache explain --format' \
+                'fennec cache explain -c' \
+                'fennec cache explain --config' \
+                'fennec cache explain --profile' \
+                'fennec cache export -o' \
+                'fennec cache export --output' \
+                'fennec cache export -c' \
+                'fennec cache export --config' \
+                'fennec cache export --profile' \
+                'fennec cache get --format' \
+                'fennec cache get -c' \
+                'fennec cache get --config' \
+                'fennec cache get --profile' \
+                'fennec cache import -c' \
+                'fennec cache import --config' \
+                'fennec cache import --profile' \
+                'fennec cache prune --older-than' \
+                'fennec cache prune --max-size' \
+                'fennec cache prune -c' \
+                'fennec cache prune --config' \
+                'fennec cache prune --profile' \
+                'fennec cache stats --format' \
+                'fennec cache stats -c' \
+                'fennec cache stats --config' \
+                'fennec cache stats --profile' \
                 'fennec keys list --format' \
                 'fennec keys list -c' \
                 'fennec keys list --config' \
@@ -269,6 +329,7 @@ complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the answers that are kept. Without a subcommand: stats.'
 complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a batch -d 'Submit many rows to a provider\'s batch endpoint, at half the price, and fetch the answers within a day.'
 complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
@@ -415,6 +476,88 @@ complete -c fennec -n '__fennec_at fennec models show' -s c -l config -r -F -d '
 complete -c fennec -n '__fennec_at fennec models show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec models show' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models show' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache' -a clear -d 'Drop all answers.'
+complete -c fennec -n '__fennec_at fennec cache' -a explain -d 'Say whether a prompt would be answered from the cache, and if not, in what it differs.'
+complete -c fennec -n '__fennec_at fennec cache' -a export -d 'Write the answers that count as lines of JSON, sorted: a file to review and to keep in a repository.'
+complete -c fennec -n '__fennec_at fennec cache' -a get -d 'Print a kept answer.'
+complete -c fennec -n '__fennec_at fennec cache' -a import -d 'Keep the answers of exported lines, from FILE or standard input; their time begins now.'
+complete -c fennec -n '__fennec_at fennec cache' -a prune -d 'Drop answers that no longer count, and the least recently read of those that are too many.'
+complete -c fennec -n '__fennec_at fennec cache' -a stats -d 'Show how many answers are kept, how often they were of use, and what that saved.'
+complete -c fennec -n '__fennec_at fennec cache' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec cache clear' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec cache clear' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache clear' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache clear' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache clear' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache explain' -s m -l model -x -a '(__fennec_models)' -d 'Model id or alias.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l provider -x -a '(__fennec_providers)' -d 'Provider to ask.'
+complete -c fennec -n '__fennec_at fennec cache explain' -s s -l system -x -a '(__fennec_at_file)' -d 'System prompt.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l temperature -x -d 'Sampling temperature.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l top-p -x -d 'Nucleus sampling.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l max-tokens -x -d 'Most tokens of the answer.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l seed -x -d 'Seed of the sampling.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l stop -x -d 'Stop at this text (repeatable).'
+complete -c fennec -n '__fennec_at fennec cache explain' -l reasoning-effort -x -d 'How much a reasoning model thinks.'
+complete -c fennec -n '__fennec_at fennec cache explain' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
+complete -c fennec -n '__fennec_at fennec cache explain' -l tools -r -F -d 'Functions the model may call: a JSON array of definitions.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l tool-choice -x -a 'auto none required' -d 'Whether it must call one, and which.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l schema -r -F -d 'JSON Schema that the answer must fit (checked here too).'
+complete -c fennec -n '__fennec_at fennec cache explain' -s f -l file -r -F -d 'Put this file\'s text before the prompt (repeatable).'
+complete -c fennec -n '__fennec_at fennec cache explain' -s a -l attach -r -F -d 'Send an image or a document along (repeatable).'
+complete -c fennec -n '__fennec_at fennec cache explain' -l no-stdin -d 'Leave standard input alone.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l encoding-errors -x -a 'strict replace' -d 'What to do with bytes that are not UTF-8.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l strategy -x -a 'manual automatic fallback cost' -d 'Who answers: the named model, the best or cheapest of the configured candidates, or the next one when one fails.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l fallback -x -a '(__fennec_models)' -d 'Ask this model when those before it fail (repeatable, in order).'
+complete -c fennec -n '__fennec_at fennec cache explain' -l reasoning -d 'Explain it with the model\'s reasoning shown.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l cache-ttl -x -d 'Age from which a kept answer no longer counts (24h).'
+complete -c fennec -n '__fennec_at fennec cache explain' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec cache explain' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache explain' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache explain' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache export' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec cache export' -l with-prompts -d 'Write the texts of the prompts too.'
+complete -c fennec -n '__fennec_at fennec cache export' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache export' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache export' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache export' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache get' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec cache get' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec cache get' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec cache get' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache get' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache get' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache get' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache import' -F
+complete -c fennec -n '__fennec_at fennec cache import' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec cache import' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache import' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache import' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache import' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache prune' -l older-than -x -d 'Drop answers of this age and more, too.'
+complete -c fennec -n '__fennec_at fennec cache prune' -l max-size -x -d 'Leave at most this much (`[cache] max_size`).'
+complete -c fennec -n '__fennec_at fennec cache prune' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec cache prune' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache prune' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache prune' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache prune' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec cache stats' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec cache stats' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec cache stats' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec cache stats' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache stats' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec cache stats' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec cache stats' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec keys' -a list -d 'List where each provider\'s key comes from, and what is stored. Opens no keyring.'
 complete -c fennec -n '__fennec_at fennec keys' -a rm -d 'Remove the keys that are stored under NAME.'

@@ -135,6 +135,10 @@ class ResponseCache:
         """Whether anything was ever stored."""
         return self._server is not None or (self.directory / "cache.db").exists()
 
+    def names(self) -> list[str]:
+        """Return the fingerprints of all entries. Raises `StoreFailed`."""
+        return list(self._opened().names())
+
     def drop(self, fingerprints: Sequence[str]) -> None:
         """Drop entries. Raises `StoreFailed`."""
         self._opened().drop(fingerprints)

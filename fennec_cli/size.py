@@ -18,6 +18,15 @@ _UNITS = {
 _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
 
+class Size(int):
+    """Bytes."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Size":
+        """Read what `parse_size` reads. Raises ValueError."""
+        return cls(parse_size(text))
+
+
 def parse_size(value: str | int) -> int:
     """Return bytes; the case of the unit does not matter. Raises ValueError for anything else, and for less than 1."""
     if isinstance(value, str):

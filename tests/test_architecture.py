@@ -13,6 +13,8 @@ LAYERS: list[set[str]] = [
     {"commands"},
     {
         "api",
+        "cache_care",
+        "cache_lines",
         "completion",
         "config_check",
         "config_report",
@@ -86,6 +88,8 @@ HOMES: dict[str, set[str]] = {
     "orjson": {
         "answer_schema",
         "batch",
+        "cache_care",
+        "cache_lines",
         "catalogue",
         "commands",
         "completion",

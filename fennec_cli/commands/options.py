@@ -211,8 +211,9 @@ def settings_options(command: Any) -> Any:
 
 def _apply(config: Any, ctx: click.Context) -> None:
     """Hand the configuration to the command, and what it says about the command's options to click."""
-    table = dict(config.commands.get(ctx.command.name or "", {}))
-    if ctx.command.name == "complete":
+    name = getattr(ctx.command, "config_table", ctx.command.name)
+    table = dict(config.commands.get(name or "", {}))
+    if name == "complete":
         top = {"format": config.format, "strategy": config.strategy, "fallback": config.fallback}
         table = {name: value for name, value in top.items() if value} | table
     # A default, unlike the option --provider, gives way to a provider that stands before the model's name.

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from fennec_cli.choosing import Wanted
     from fennec_cli.completion.row_models import RowModels
     from fennec_cli.prompts import Row
+    from fennec_cli.request import CompletionRequest
     from fennec_cli.selection import SelectionStrategy
     from fennec_cli.spending import Spending
-    from fennec_cli.stages.cache import Keeping
+    from fennec_cli.stages.cache import Keeping, Known
 
 
 def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
@@ -39,14 +40,7 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
     notes = _notes(options, config)
     mode = options.cache or config.cache.mode
     registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=mode == "only")
-    strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
-    if strategy in ("automatic", "cost") and options.model is None and config.candidates:
-        target = registry.choose(config.candidates[0])  # any of them, until the request is known
-    else:
-        target = registry.choose(options.model or config.model, options.provider)
-    if strategy in ("manual", "fallback"):
-        notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
-    run = _Run(options, config, registry, target, strategy, mode, notes, start)
+    run = _made(options, config, registry, notes, mode, start)
     signals.install()
     sink = _sink(options)
     try:
@@ -58,6 +52,26 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
         run.tidy()
         _write_metrics(options.metrics_file or config.metrics.file, registry, notes)
         registry.close(ends_process=True)
+
+
+def offline_run(options: CompleteOptions, config: Config, *, start: float) -> "_Run":
+    """Return the run that these options would be, for questions about its request. It opens no socket."""
+    notes = _notes(options, config)
+    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=True)
+    return _made(options, config, registry, notes, "only", start)
+
+
+def _made(
+    options: CompleteOptions, config: Config, registry: ProviderRegistry, notes: Notes, mode: str, start: float
+) -> "_Run":
+    strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
+    if strategy in ("automatic", "cost") and options.model is None and config.candidates:
+        target = registry.choose(config.candidates[0])  # any of them, until the request is known
+    else:
+        target = registry.choose(options.model or config.model, options.provider)
+    if strategy in ("manual", "fallback"):
+        notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
+    return _Run(options, config, registry, target, strategy, mode, notes, start)
 
 
 class _Run:
@@ -159,6 +173,12 @@ class _Run:
         fingerprints(self._rows(), self._requests, self._caching.identified, sink, as_json=as_json)
         sink.commit()
         return 0
+
+    def identified(self) -> "tuple[CompletionRequest, Known]":
+        """Read the prompt, and return its request as the model would get it that is asked first."""
+        assert self._caching is not None
+        request = self._requests.build(self._requests.single())
+        return request, next(iter(self._caching.identified(request, usable=False)))
 
     def tidy(self) -> None:
         if self._caching is not None:

@@ -199,6 +199,19 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+DESCRIPTIONS["fennec cache"] = (
+    "Answers are kept by `fennec complete --cache use`, or with `[cache] mode` of the configuration; see "
+    "fennec-complete(1).",
+    "`stats` gives the fields `entries`, `fresh`, `bytes`, `max_bytes`, `hits`, `misses`, `hit_rate`, `oldest_s`, "
+    "`newest_s`, `saved_input_tokens`, `saved_output_tokens` and `saved_usd`. `get` prints the answer's text, and "
+    "with --json everything that is kept of it.",
+    "`explain` gives `fingerprint`, `verdict` (kept, stale, truncated, missing), `nearest` and `differs`: each field "
+    "that is another one in the nearest request, with what it is here and there.",
+    "`export` writes a line for each answer that counts, sorted by fingerprint, with a check sum. The same answers "
+    "give the same bytes, so that a repository can keep them; the texts of prompts are not among them unless "
+    "--with-prompts is given, but the answers are. `import` of the same lines a second time changes nothing. A line "
+    "that fails its check, and an entry that this installation has not written, is class `integrity`.",
+)
 DESCRIPTIONS["fennec keys"] = (
     "A key is looked for in this order: --api-key-file, `FENNEC_PROVIDER_API_KEY`, `api_key` or `api_keys` of the "
     "configuration, the provider's own variable, the file `PROVIDER_api_key` in `CREDENTIALS_DIRECTORY` "
