@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models keys batch metrics config'
+        commands='complete models cache keys batch metrics config'
         options='--version -h --help'
         valued=''
         ;;
@@ -50,6 +50,46 @@ _fennec_table() {
         valued='-c --config --profile'
         ;;
     'fennec models show')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
+        ;;
+    'fennec cache')
+        commands='clear explain export get import prune stats'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec cache clear')
+        commands=''
+        options='-q --quiet -c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec cache explain')
+        commands=''
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema -f --file -a --attach --no-stdin --encoding-errors --strategy --fallback --reasoning --cache-ttl --format --ndjson --json -c --config --profile -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema -f --file -a --attach --encoding-errors --strategy --fallback --cache-ttl --format -c --config --profile'
+        ;;
+    'fennec cache export')
+        commands=''
+        options='-o --output --with-prompts -c --config --profile -h --help'
+        valued='-o --output -c --config --profile'
+        ;;
+    'fennec cache get')
+        commands=''
+        options='--format --ndjson --json -c --config --profile -h --help'
+        valued='--format -c --config --profile'
+        ;;
+    'fennec cache import')
+        commands=''
+        options='-q --quiet -c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec cache prune')
+        commands=''
+        options='--older-than --max-size -q --quiet -c --config --profile -h --help'
+        valued='--older-than --max-size -c --config --profile'
+        ;;
+    'fennec cache stats')
         commands=''
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
@@ -159,6 +199,9 @@ _fennec_value() {
         'fennec complete --model' | \
         'fennec complete --fallback' | \
         'fennec models show ARGUMENT' | \
+        'fennec cache explain -m' | \
+        'fennec cache explain --model' | \
+        'fennec cache explain --fallback' | \
         'fennec batch submit -m' | \
         'fennec batch submit --model')
         _fennec_models
@@ -168,11 +211,14 @@ _fennec_value() {
         'fennec models list --provider' | \
         'fennec models ps --provider' | \
         'fennec models refresh --provider' | \
+        'fennec cache explain --provider' | \
         'fennec batch submit --provider')
         _fennec_providers
         ;;
     'fennec complete -s' | \
         'fennec complete --system' | \
+        'fennec cache explain -s' | \
+        'fennec cache explain --system' | \
         'fennec batch submit -s' | \
         'fennec batch submit --system')
         _fennec_at_file
@@ -207,6 +253,29 @@ _fennec_value() {
         'fennec models rm --config' | \
         'fennec models show -c' | \
         'fennec models show --config' | \
+        'fennec cache clear -c' | \
+        'fennec cache clear --config' | \
+        'fennec cache explain --tools' | \
+        'fennec cache explain --schema' | \
+        'fennec cache explain -f' | \
+        'fennec cache explain --file' | \
+        'fennec cache explain -a' | \
+        'fennec cache explain --attach' | \
+        'fennec cache explain -c' | \
+        'fennec cache explain --config' | \
+        'fennec cache export -o' | \
+        'fennec cache export --output' | \
+        'fennec cache export -c' | \
+        'fennec cache export --config' | \
+        'fennec cache get -c' | \
+        'fennec cache get --config' | \
+        'fennec cache import -c' | \
+        'fennec cache import --config' | \
+        'fennec cache import ARGUMENT' | \
+        'fennec cache prune -c' | \
+        'fennec cache prune --config' | \
+        'fennec cache stats -c' | \
+        'fennec cache stats --config' | \
         'fennec keys list -c' | \
         'fennec keys list --config' | \
         'fennec keys rm --passphrase-file' | \
@@ -247,7 +316,8 @@ _fennec_value() {
         'fennec config show --config')
         _fennec_files
         ;;
-    'fennec complete --tool-choice')
+    'fennec complete --tool-choice' | \
+        'fennec cache explain --tool-choice')
         _fennec_offer 'auto none required'
         ;;
     'fennec complete --input')
@@ -257,13 +327,15 @@ _fennec_value() {
         'fennec batch submit --attach-root')
         _fennec_directories
         ;;
-    'fennec complete --encoding-errors')
+    'fennec complete --encoding-errors' | \
+        'fennec cache explain --encoding-errors')
         _fennec_offer 'strict replace'
         ;;
     'fennec complete --format')
         _fennec_offer 'text ndjson json'
         ;;
-    'fennec complete --strategy')
+    'fennec complete --strategy' | \
+        'fennec cache explain --strategy')
         _fennec_offer 'manual automatic fallback cost'
         ;;
     'fennec complete --on-interrupt')
@@ -280,6 +352,13 @@ _fennec_value() {
         'fennec models refresh --profile' | \
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
+        'fennec cache clear --profile' | \
+        'fennec cache explain --profile' | \
+        'fennec cache export --profile' | \
+        'fennec cache get --profile' | \
+        'fennec cache import --profile' | \
+        'fennec cache prune --profile' | \
+        'fennec cache stats --profile' | \
         'fennec keys list --profile' | \
         'fennec keys rm --profile' | \
         'fennec keys rotate --profile' | \
@@ -309,6 +388,13 @@ _fennec_value() {
         'fennec models rm ARGUMENT')
         _fennec_local_models
         ;;
+    'fennec cache explain --format' | \
+        'fennec cache get --format' | \
+        'fennec cache stats --format' | \
+        'fennec config path --format' | \
+        'fennec config show --format')
+        _fennec_offer 'text json ndjson'
+        ;;
     'fennec keys rm --slot')
         _fennec_offer 'active next retired'
         ;;
@@ -326,10 +412,6 @@ _fennec_value() {
         ;;
     'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'
-        ;;
-    'fennec config path --format' | \
-        'fennec config show --format')
-        _fennec_offer 'text json ndjson'
         ;;
     esac
 }
