@@ -5,14 +5,14 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models cache keys batch metrics config'
+        commands='complete models cache keys batch metrics audit config'
         options='--version -h --help'
         valued=''
         ;;
     'fennec complete')
         commands=''
-        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered --cache --no-cache --offline --cache-ttl --fingerprint --max-cost --budget -u --usage -j --jobs --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard --rpm --tpm --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
-        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --cache --cache-ttl --max-cost --budget -j --jobs --resume --dead-letter --max-failures --shard --rpm --tpm --api-key-file --log-file --metrics-file -c --config --profile'
+        options='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -0 --nul -f --file -a --attach --attach-root --no-stdin --encoding-errors --format --ndjson --json -o --output -x --extract --reasoning --atomic --no-stream --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker --on-interrupt --allow-truncated --allow-filtered --cache --no-cache --offline --cache-ttl --fingerprint --max-cost --budget -u --usage -j --jobs --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard --rpm --tpm --redact --private --audit --api-key-file -n --dry-run -q --quiet -v --verbose --log-file --metrics-file --no-color -c --config --profile --version -h --help'
+        valued='-m --model --provider -s --system --temperature --top-p --max-tokens --seed --stop --reasoning-effort -O --option --tools --tool-choice --schema --input -f --file -a --attach --attach-root --encoding-errors --format -o --output --strategy --fallback --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --on-interrupt --cache --cache-ttl --max-cost --budget -j --jobs --resume --dead-letter --max-failures --shard --rpm --tpm --redact --audit --api-key-file --log-file --metrics-file -c --config --profile'
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
@@ -164,6 +164,31 @@ _fennec_table() {
         options='-o --output --format --ndjson --json -c --config --profile -h --help'
         valued='-o --output --format -c --config --profile'
         ;;
+    'fennec audit')
+        commands='export head tail verify'
+        options='-h --help'
+        valued=''
+        ;;
+    'fennec audit export')
+        commands=''
+        options='-o --output --format --ndjson --json -c --config --profile -h --help'
+        valued='-o --output --format -c --config --profile'
+        ;;
+    'fennec audit head')
+        commands=''
+        options='-c --config --profile -h --help'
+        valued='-c --config --profile'
+        ;;
+    'fennec audit tail')
+        commands=''
+        options='-N --lines --format --ndjson --json -c --config --profile -h --help'
+        valued='-N --lines --format -c --config --profile'
+        ;;
+    'fennec audit verify')
+        commands=''
+        options='--head --chain-only -c --config --profile -h --help'
+        valued='--head -c --config --profile'
+        ;;
     'fennec config')
         commands='check init path show'
         options='-h --help'
@@ -233,6 +258,7 @@ _fennec_value() {
         'fennec complete --output' | \
         'fennec complete --resume' | \
         'fennec complete --dead-letter' | \
+        'fennec complete --audit' | \
         'fennec complete --api-key-file' | \
         'fennec complete --log-file' | \
         'fennec complete --metrics-file' | \
@@ -306,6 +332,20 @@ _fennec_value() {
         'fennec metrics show --output' | \
         'fennec metrics show -c' | \
         'fennec metrics show --config' | \
+        'fennec audit export -o' | \
+        'fennec audit export --output' | \
+        'fennec audit export -c' | \
+        'fennec audit export --config' | \
+        'fennec audit export ARGUMENT' | \
+        'fennec audit head -c' | \
+        'fennec audit head --config' | \
+        'fennec audit head ARGUMENT' | \
+        'fennec audit tail -c' | \
+        'fennec audit tail --config' | \
+        'fennec audit tail ARGUMENT' | \
+        'fennec audit verify -c' | \
+        'fennec audit verify --config' | \
+        'fennec audit verify ARGUMENT' | \
         'fennec config check -c' | \
         'fennec config check --config' | \
         'fennec config init -c' | \
@@ -344,6 +384,9 @@ _fennec_value() {
     'fennec complete --cache')
         _fennec_offer 'use refresh off only'
         ;;
+    'fennec complete --redact')
+        _fennec_offer 'off warn mask block'
+        ;;
     'fennec complete --profile' | \
         'fennec models check --profile' | \
         'fennec models list --profile' | \
@@ -370,6 +413,10 @@ _fennec_value() {
         'fennec batch submit --profile' | \
         'fennec metrics reset --profile' | \
         'fennec metrics show --profile' | \
+        'fennec audit export --profile' | \
+        'fennec audit head --profile' | \
+        'fennec audit tail --profile' | \
+        'fennec audit verify --profile' | \
         'fennec config check --profile' | \
         'fennec config show --profile')
         _fennec_profiles
@@ -391,6 +438,7 @@ _fennec_value() {
     'fennec cache explain --format' | \
         'fennec cache get --format' | \
         'fennec cache stats --format' | \
+        'fennec audit tail --format' | \
         'fennec config path --format' | \
         'fennec config show --format')
         _fennec_offer 'text json ndjson'
@@ -412,6 +460,9 @@ _fennec_value() {
         ;;
     'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'
+        ;;
+    'fennec audit export --format')
+        _fennec_offer 'csv json ndjson'
         ;;
     esac
 }

@@ -43,6 +43,11 @@ function __fennec_place
                 'fennec metrics' \
                 'fennec metrics reset' \
                 'fennec metrics show' \
+                'fennec audit' \
+                'fennec audit export' \
+                'fennec audit head' \
+                'fennec audit tail' \
+                'fennec audit verify' \
                 'fennec config' \
                 'fennec config check' \
                 'fennec config init' \
@@ -97,6 +102,8 @@ function __fennec_place
                 'fennec complete --shard' \
                 'fennec complete --rpm' \
                 'fennec complete --tpm' \
+                'fennec complete --redact' \
+                'fennec complete --audit' \
                 'fennec complete --api-key-file' \
                 'fennec complete --log-file' \
                 'fennec complete --metrics-file' \
@@ -246,6 +253,25 @@ function __fennec_place
                 'fennec metrics show -c' \
                 'fennec metrics show --config' \
                 'fennec metrics show --profile' \
+                'fennec audit export -o' \
+                'fennec audit export --output' \
+                'fennec audit export --format' \
+                'fennec audit export -c' \
+                'fennec audit export --config' \
+                'fennec audit export --profile' \
+                'fennec audit head -c' \
+                'fennec audit head --config' \
+                'fennec audit head --profile' \
+                'fennec audit tail -N' \
+                'fennec audit tail --lines' \
+                'fennec audit tail --format' \
+                'fennec audit tail -c' \
+                'fennec audit tail --config' \
+                'fennec audit tail --profile' \
+                'fennec audit verify --head' \
+                'fennec audit verify -c' \
+                'fennec audit verify --config' \
+                'fennec audit verify --profile' \
                 'fennec config check -c' \
                 'fennec config check --config' \
                 'fennec config check --profile' \
@@ -333,6 +359,7 @@ complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the 
 complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a batch -d 'Submit many rows to a provider\'s batch endpoint, at half the price, and fetch the answers within a day.'
 complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
+complete -c fennec -n '__fennec_at fennec' -a audit -d 'Check and read the log of what was asked and answered. FILE is another log than the configured one.'
 complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
 complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
@@ -396,6 +423,9 @@ complete -c fennec -n '__fennec_at fennec complete' -l max-failures -x -d 'Begin
 complete -c fennec -n '__fennec_at fennec complete' -l shard -x -d 'Only part I, from 1, of N parts of the rows, by a hash of their ids.'
 complete -c fennec -n '__fennec_at fennec complete' -l rpm -x -d 'Most requests a minute, of all processes together.'
 complete -c fennec -n '__fennec_at fennec complete' -l tpm -x -d 'Most tokens a minute, of all processes together.'
+complete -c fennec -n '__fennec_at fennec complete' -l redact -x -a 'off warn mask block' -d 'What to do about secrets and personal data in the request: nothing, say so, put masks in their place (which the answer gives back), or send nothing. By default secrets are said.'
+complete -c fennec -n '__fennec_at fennec complete' -l private -d 'Keep nothing of prompt and answer here, and ask the provider not to either, where it offers that.'
+complete -c fennec -n '__fennec_at fennec complete' -l audit -r -F -d 'Write the audit log here.'
 complete -c fennec -n '__fennec_at fennec complete' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'
 complete -c fennec -n '__fennec_at fennec complete' -s n -l dry-run -d 'Print the request that would be sent, and send nothing.'
 complete -c fennec -n '__fennec_at fennec complete' -s q -l quiet -d 'Say nothing but errors.'
@@ -676,6 +706,46 @@ complete -c fennec -n '__fennec_at fennec metrics show' -s c -l config -r -F -d 
 complete -c fennec -n '__fennec_at fennec metrics show' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec metrics show' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec metrics show' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec audit' -a export -d 'Write all records, also those of the files that were rotated.'
+complete -c fennec -n '__fennec_at fennec audit' -a head -d 'Print number and hash of the last record, to be kept elsewhere for `fennec audit verify`.'
+complete -c fennec -n '__fennec_at fennec audit' -a tail -d 'Print the last records.'
+complete -c fennec -n '__fennec_at fennec audit' -a verify -d 'Check that no record was changed, taken out, put in or moved; name the first one that was.'
+complete -c fennec -n '__fennec_at fennec audit' -s h -l help -d 'Show this message and exit.'
+
+complete -c fennec -n '__fennec_at fennec audit export' -F
+complete -c fennec -n '__fennec_at fennec audit export' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec audit export' -l format -x -a 'csv json ndjson' -d 'Csv for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec audit export' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec audit export' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec audit export' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec audit export' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec audit export' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec audit export' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec audit head' -F
+complete -c fennec -n '__fennec_at fennec audit head' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec audit head' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec audit head' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec audit head' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec audit tail' -F
+complete -c fennec -n '__fennec_at fennec audit tail' -s N -l lines -x -d 'How many records (10).'
+complete -c fennec -n '__fennec_at fennec audit tail' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec audit tail' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec audit tail' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec audit tail' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec audit tail' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec audit tail' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec audit tail' -l help -d 'Show all options, in groups.'
+
+complete -c fennec -n '__fennec_at fennec audit verify' -F
+complete -c fennec -n '__fennec_at fennec audit verify' -l head -x -d 'A record that must be there, as `head` printed it.'
+complete -c fennec -n '__fennec_at fennec audit verify' -l chain-only -d 'Only numbers and hashes: the log of another installation, whose check values need its key.'
+complete -c fennec -n '__fennec_at fennec audit verify' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec audit verify' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec audit verify' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec audit verify' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec config' -a check -d 'Look for mistakes in all files and for all providers; says nothing when there are none.'
 complete -c fennec -n '__fennec_at fennec config' -a init -d 'Write a commented file to start from, and print its name.'

@@ -98,7 +98,12 @@ class Answering:
     def _attempts(self, target: Target) -> Stage:
         provider = self._registry.get_provider(target.provider, target.model)
         money = None if self._spending is None else (self.purse(target), self._spending)
-        return attempts(provider, self._gate(target), self._settings(target), money)
+        stage = attempts(provider, self._gate(target), self._settings(target), money)
+        if not self._registry.requires_private(target.provider):
+            return stage
+        from fennec_cli.stages.privacy import privately
+
+        return privately(stage, partial(self._registry.privately, target.provider))
 
     def purse(self, target: Target) -> "Purse":
         """What a model costs."""

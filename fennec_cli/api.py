@@ -15,6 +15,7 @@ from fennec_cli.config import Config, load_config
 from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
+from fennec_cli.safeguards import safeguards
 
 if TYPE_CHECKING:
     from fennec_cli.caching import Caching
@@ -32,7 +33,8 @@ def stream_completion(
     Raises `FennecError`; after the first chunk with text that is always `StreamBroken`.
     """
     settings = config if config is not None else load_config(environ=os.environ, cwd=os.getcwd())
-    registry = ProviderRegistry(settings, offline=settings.cache.mode == "only")
+    guards = safeguards(settings)
+    registry = ProviderRegistry(settings, record=guards.record, offline=settings.cache.mode == "only")
     caching: Caching | None = None
     settle: Callable[[bool], None] | None = None
     good, whole = True, False
@@ -51,7 +53,8 @@ def stream_completion(
 
         caching = _caching(settings, registry, answering)
         keeping = caching.keeping(settings.cache.mode) if caching else None
-        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost, keeping)
+        guards = guards._replace(provider=target.provider)
+        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost, keeping, guards)
         with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
                 if chunk.metadata is not None and chunk.metadata.settle is not None:
@@ -66,6 +69,7 @@ def stream_completion(
         if caching is not None:
             caching.responses.close()
         registry.close()
+        guards.close()
 
 
 def _caching(config: Config, registry: ProviderRegistry, answering: Answering) -> "Caching | None":

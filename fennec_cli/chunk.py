@@ -101,6 +101,9 @@ class ChunkMetadata(NamedTuple):
     cost_usd: float | None = None
     detail: str | None = None  # more about the finish reason, in the provider's words
     limits: ObservedLimits | None = None
+    address: str | None = None  # the URL of who was asked
+    key_slot: str | None = None
+    filter_hits: int | None = None  # secrets and personal data that the filter saw, in both directions
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
     settle: Callable[[bool], None] | None = None  # to be called once the answer is written, with whether it is good
 

@@ -24,9 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("fennec_cli.commands.keys:keys", "Store, list, test and rotate keys."),
     "batch": ("fennec_cli.commands.batch:batch", "Use the providers' own batch endpoints, at half the price."),
     "metrics": ("fennec_cli.commands.metrics:metrics", "Show counters of requests, errors, tokens and cost."),
+    "audit": ("fennec_cli.commands.audit:audit", "Check and read the log of what was asked and answered."),
     "config": ("fennec_cli.commands.config:config", "Show and check the configuration."),
 }
-HOUSEKEEPING = frozenset({"batch", "keys", "metrics", "config"})
+HOUSEKEEPING = frozenset({"batch", "keys", "metrics", "audit", "config"})
 
 
 class LazyGroup(click.Group):

@@ -54,6 +54,12 @@ def effective_rows(
     ]
     rows += [report.option(option) for option in options]
     rows.append(report.row(("cache", "backend"), masked_url(config.cache.backend)))
+    for direction in ("request", "response"):
+        modes = config.filter.modes(direction)
+        rows += [report.row(("filter", direction, name), mode) for name, mode in modes.items()]
+    rows.append(report.row(("filter", "preset"), config.filter.preset))
+    rows.append(report.row(("filter", "rules"), tuple(rule["name"] for rule in config.filter.rules)))
+    rows += [report.row(("audit", key), value) for key, value in config.audit._asdict().items()]
     rows += [report.row(("log", key), value) for key, value in config.log._asdict().items()]
     rows += [report.row(("network", key), value) for key, value in config.network._asdict().items()]
     for name in report.provider_names():

@@ -88,6 +88,7 @@ class FennecError(Exception):
         self.request_id = request_id
         self.attempts = 0
         self.partial = False
+        self.address: str | None = None  # the URL of who was asked
         self.budget_exhausted = False  # not retried because all processes together retried too often
 
     @property
@@ -146,9 +147,10 @@ class PartialBatch(FennecError):
 
 
 class Blocked(FennecError):
-    """A rule of the user's own (regions, privacy, filters) forbids the request; nothing was sent."""
+    """A rule of the user's own (regions, privacy, filters) forbids the request, or what is left of the answer."""
 
     error_class = "blocked"
+    filter_hits = 0
 
 
 class BudgetExceeded(FennecError):

@@ -10,6 +10,7 @@ from fennec_cli.admission import Gate
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.request import CompletionRequest
+from fennec_cli.safeguards import Safeguards
 from fennec_cli.stages import Stage
 from fennec_cli.stages.admit import admit
 from fennec_cli.stages.judge import judge
@@ -53,17 +54,22 @@ def attempts(
 
 
 def request_pipeline(
-    answering: Stage, settings: PipelineSettings, price: Price, keeping: "Keeping | None" = None
+    answering: Stage,
+    settings: PipelineSettings,
+    price: Price,
+    keeping: "Keeping | None" = None,
+    guards: Safeguards = Safeguards(),
 ) -> Stage:
     """What happens to a request between the command and who answers it: the `attempts` of one provider, or `routed`.
 
-    `price` is asked once the usage is known; `keeping` is None for no cache.
+    `price` is asked once the usage is known; `keeping` is None for no cache; `guards` are the filter and the audit log.
     """
     stage = answering
     if keeping is not None:
         from fennec_cli.stages.cache import cache
 
         stage = cache(stage, keeping)  # a hit never opens a socket or a keyring
+    stage = guards.filtered(stage)  # no unfiltered prompt reaches the disk
     if settings.extract:
         from fennec_cli.stages.extract import extract
 
@@ -73,7 +79,8 @@ def request_pipeline(
 
         stage = conform(stage)
     stage = judge(stage, allow_truncated=settings.allow_truncated, allow_filtered=settings.allow_filtered)
-    return measure(stage, price=price)
+    stage = measure(stage, price=price)
+    return guards.audited(stage)  # outermost: it sees a blocked prompt
 
 
 def routed(plan: Callable[[CompletionRequest], "Sequence[Route]"], say: Callable[[int, str], None]) -> Stage:

@@ -11,7 +11,7 @@ from fennec_cli.admission import Gate
 from fennec_cli.assembly import Assembly, Overrides, own_variables
 from fennec_cli.config import Config, ProviderConfig, server_url
 from fennec_cli.dialects.base import ModelInfo
-from fennec_cli.errors import ConfigError
+from fennec_cli.errors import Blocked, ConfigError
 from fennec_cli.keys import has_key
 from fennec_cli.keys.places import Place, place_of
 from fennec_cli.keys.source import KeySources, Record, no_record
@@ -124,6 +124,23 @@ class ProviderRegistry:
     def address(self, name: str) -> str:
         """The base URL of a provider. Raises `ConfigError`."""
         return self._assembly(self._settings(name), None).endpoint().base_url
+
+    def requires_private(self, name: str) -> bool:
+        """Whether the configuration lets only private requests go to a provider."""
+        return self._settings(name).private == "required"
+
+    def privately(self, name: str, request: CompletionRequest) -> CompletionRequest:
+        """Return a request as it may go to a provider that requires private ones. Raises `Blocked`."""
+        if not self.requires_private(name):
+            return request
+        request = request._replace(private=True)
+        if not self.keeps_private(name, request):
+            raise Blocked(
+                "such a request is not kept private there, and the configuration requires that",
+                hint=f'ask another provider, or take private = "required" out of [provider.{name}]',
+                provider=name,
+            )
+        return request
 
     def keeps_private(self, name: str, request: CompletionRequest) -> bool:
         """Whether a provider keeps nothing of this request when it is private. Raises `ConfigError`."""

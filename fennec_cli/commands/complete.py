@@ -112,6 +112,12 @@ RATE = click.FloatRange(min=0.001)
         help="Only part I, from 1, of N parts of the rows, by a hash of their ids.")
 @option("--rpm", type=RATE, metavar="N", group="Batch", help="Most requests a minute, of all processes together.")
 @option("--tpm", type=RATE, metavar="N", group="Batch", help="Most tokens a minute, of all processes together.")
+@option("--redact", type=click.Choice(["off", "warn", "mask", "block"]), group="Privacy",
+        help="What to do about secrets and personal data in the request: nothing, say so, put masks in their place (which"
+        " the answer gives back), or send nothing. By default secrets are said.")
+@option("--private", is_flag=True, group="Privacy",
+        help="Keep nothing of prompt and answer here, and ask the provider not to either, where it offers that.")
+@option("--audit", metavar="FILE", group="Privacy", help="Write the audit log here.")
 @option("--api-key-file", metavar="PATH", group="Privacy", help="Read the key from here (also /dev/fd/N).")
 @option("-n", "--dry-run", is_flag=True, help="Print the request that would be sent, and send nothing.")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

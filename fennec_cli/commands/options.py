@@ -144,10 +144,10 @@ def help_options(command: Any) -> Any:
     )(command)
 
 
-def format_options(command: Any, *, people: str = "text", more: tuple[str, ...] = ()) -> Any:
+def format_options(command: Any, *, people: str = "text", more: tuple[str, ...] = (), default: str = "") -> Any:
     """Add `--format` with its shorthands `--json` and `--ndjson`, as the one parameter `output_format`.
 
-    `people` is the name of the form that is for them, `more` are further ones.
+    `people` is the name of the form that is for them (and the default, unless another is), `more` are further ones.
     """
 
     def remember(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -164,7 +164,7 @@ def format_options(command: Any, *, people: str = "text", more: tuple[str, ...] 
         "--format",
         "output_format",
         type=click.Choice([people, "json", "ndjson", *more]),
-        default=people,
+        default=default or people,
         envvar=(),
         daily=True,
         callback=decide,

@@ -68,6 +68,9 @@ class CompleteOptions(NamedTuple):
     max_cost: float | None = None
     budget: str | None = None
     usage: bool = False
+    redact: str | None = None
+    private: bool = False
+    audit: str | None = None
     api_key_file: str | None = None
     dry_run: bool = False
     quiet: bool = False

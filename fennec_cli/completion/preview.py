@@ -13,6 +13,7 @@ from fennec_cli.output.sink import Sink
 from fennec_cli.prompts import Row
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.safeguards import Safeguards
 from fennec_cli.spending import Spending
 from fennec_cli.stages.budget import EXPECTED_TOKENS, estimate
 
@@ -45,6 +46,7 @@ def fingerprints(
     requests: Requests,
     identified: Callable[[CompletionRequest], Iterable["Known"]],
     sink: Sink,
+    guards: Safeguards = Safeguards(),
     *,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,7 @@ def fingerprints(
     for row in rows:
         if row.fault is not None:
             raise row.fault
-        known = next(iter(identified(requests.build(row))))
+        known = next(iter(identified(guards.outgoing(requests.build(row))[0])))
         if as_json:
             fields = {"id": row.id, "provider": known.provider, "model": known.model, "fingerprint": known.fingerprint}
             sink.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE))
@@ -63,8 +65,16 @@ def fingerprints(
 class Preview:
     """Writes each request to `sink`, and adds up what they would cost."""
 
-    def __init__(self, requests: Requests, answering: Answering, registry: ProviderRegistry, sink: Sink) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        answering: Answering,
+        registry: ProviderRegistry,
+        sink: Sink,
+        guards: Safeguards = Safeguards(),
+    ) -> None:
         self._requests, self._answering, self._registry, self._sink = requests, answering, registry, sink
+        self._guards = guards
         self.total = Total()
 
     def single(self, row: Row) -> None:
@@ -103,10 +113,10 @@ class Preview:
         self._sink.write(orjson.dumps(document, option=_FORM))
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        request = self._requests.build(row)
+        request, masks = self._guards.outgoing(self._requests.build(row))
         target = self._answering.first(request)
-        provider = self._registry.get_provider(target.provider, target.model)
-        call = provider.preview(request._replace(model=target.model))
+        request = self._registry.privately(target.provider, request._replace(model=target.model))
+        call = self._registry.get_provider(target.provider, target.model).preview(request)
         return {
             "id": row.id,
             "method": call.method,
@@ -115,6 +125,7 @@ class Preview:
             "body": orjson.loads(call.body),
             "fingerprint": call.fingerprint,
             "estimate": self._estimated(request, target),
+            **({} if masks is None else {"masked": masks}),
         }
 
     def _estimated(self, request: CompletionRequest, target: Target) -> dict[str, Any]:

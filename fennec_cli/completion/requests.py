@@ -90,6 +90,7 @@ class Requests:
             attachments=self._attachments,
             stream=not options.no_stream,
             resume=options.on_interrupt == "resume",
+            private=options.private,
             deadline=deadline,
         )
         return request if row.given is None else self._as_given(request, row, row.given)

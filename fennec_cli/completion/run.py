@@ -20,6 +20,7 @@ from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
 from fennec_cli.prompts import ONLY_ROW
 from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.safeguards import Safeguards, filter_policy, safeguards
 from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
     notes = _notes(options, config)
     mode = options.cache or config.cache.mode
-    registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=mode == "only")
-    run = _made(options, config, registry, notes, mode, start)
+    guards = safeguards(config, redact=options.redact, audit_file=options.audit, say=notes.loud)
+    registry = ProviderRegistry(
+        config, overrides=_overrides(options), say=notes.say, record=guards.record, offline=mode == "only"
+    )
+    run = _made(options, config, registry, guards, notes, mode, start)
     signals.install()
     sink = _sink(options)
     try:
@@ -52,17 +56,25 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
         run.tidy()
         _write_metrics(options.metrics_file or config.metrics.file, registry, notes)
         registry.close(ends_process=True)
+        guards.close()
 
 
 def offline_run(options: CompleteOptions, config: Config, *, start: float) -> "_Run":
     """Return the run that these options would be, for questions about its request. It opens no socket."""
     notes = _notes(options, config)
     registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=True)
-    return _made(options, config, registry, notes, "only", start)
+    guards = Safeguards(filter_policy(config, options.redact), say=notes.loud)
+    return _made(options, config, registry, guards, notes, "only", start)
 
 
 def _made(
-    options: CompleteOptions, config: Config, registry: ProviderRegistry, notes: Notes, mode: str, start: float
+    options: CompleteOptions,
+    config: Config,
+    registry: ProviderRegistry,
+    guards: Safeguards,
+    notes: Notes,
+    mode: str,
+    start: float,
 ) -> "_Run":
     strategy: SelectionStrategy = options.strategy or ("fallback" if options.fallback else "manual")
     if strategy in ("automatic", "cost") and options.model is None and config.candidates:
@@ -71,7 +83,10 @@ def _made(
         target = registry.choose(options.model or config.model, options.provider)
     if strategy in ("manual", "fallback"):
         notes.say(1, f"using {target.provider} ({target.reason}), model {target.model}")
-    return _Run(options, config, registry, target, strategy, mode, notes, start)
+    if any(map(registry.requires_private, _who_may_answer(options, config, target, strategy))):
+        options = options._replace(private=True)
+    guards = guards._replace(provider=target.provider)
+    return _Run(options, config, registry, target, strategy, mode, guards, notes, start)
 
 
 class _Run:
@@ -85,11 +100,12 @@ class _Run:
         target: Target,
         strategy: "SelectionStrategy",
         mode: str,
+        guards: Safeguards,
         notes: Notes,
         start: float,
     ) -> None:
         self._options, self._config, self._registry, self._target = options, config, registry, target
-        self._notes = notes
+        self._guards, self._notes = guards, notes
         self._row_models: RowModels | None = None
         self._spending = self._budgets()
         self._answering = Answering(
@@ -110,6 +126,10 @@ class _Run:
             raise UsageError(
                 "--on-interrupt restart needs an answer that is held back", hint="add --atomic, or -o FILE"
             )
+        if options.on_interrupt == "resume" and options.private:
+            raise UsageError(
+                "--on-interrupt resume and --private exclude each other", hint="to take an answer up, it has to be kept"
+            )
         if options.on_interrupt == "resume" and options.no_stream:
             raise UsageError("--on-interrupt resume and --no-stream exclude each other")
 
@@ -122,7 +142,9 @@ class _Run:
             self._pipeline_settings(self._target),
             self._cost if shows_cost else unpriced,
             self._keeping(),
+            self._guards,
         )
+        stage = self._harmless(stage)
         if options.input_format == "text":
             answer = self._answer(stage, self._writer(sink, DescriptorSink(2)))
             error = answer.error
@@ -151,7 +173,7 @@ class _Run:
     def dry(self, sink: Sink) -> int:
         from fennec_cli.completion.preview import Preview
 
-        preview = Preview(self._requests, self._answering, self._registry, sink)
+        preview = Preview(self._requests, self._answering, self._registry, sink, self._guards)
         if self._options.input_format == "text":
             preview.single(self._requests.single())
         else:
@@ -170,14 +192,14 @@ class _Run:
 
         assert self._caching is not None
         as_json = self._options.output_format != "text"
-        fingerprints(self._rows(), self._requests, self._caching.identified, sink, as_json=as_json)
+        fingerprints(self._rows(), self._requests, self._caching.identified, sink, self._guards, as_json=as_json)
         sink.commit()
         return 0
 
     def identified(self) -> "tuple[CompletionRequest, Known]":
         """Read the prompt, and return its request as the model would get it that is asked first."""
         assert self._caching is not None
-        request = self._requests.build(self._requests.single())
+        request, _ = self._guards.outgoing(self._requests.build(self._requests.single()))
         return request, next(iter(self._caching.identified(request, usable=False)))
 
     def tidy(self) -> None:
@@ -244,6 +266,17 @@ class _Run:
 
         return spending(options.max_cost, options.budget, self._config, self._registry, self._notes)
 
+    def _harmless(self, stage: Stage) -> Stage:
+        """What is shown on a terminal must not drive it."""
+        options = self._options
+        shown = options.output is None and os.isatty(1)
+        aside = os.isatty(2) if options.output_format == "text" else shown
+        if not shown and not (aside and options.reasoning):
+            return stage
+        from fennec_cli.stages.printable import printable
+
+        return printable(stage, content=shown, reasoning=aside)
+
     def _row_target(self, name: str) -> Target:
         if self._row_models is None:
             from fennec_cli.completion.row_models import RowModels
@@ -262,6 +295,14 @@ class _Run:
         end = {"text": b"", "lines": b"\n", "nul": b"\0", "ndjson": b"\n"}[options.input_format]
         terminal = options.output is None and os.isatty(1)
         return TextWriter(sink, end=end, final_newline=terminal, reasoning=aside if options.reasoning else None)
+
+
+def _who_may_answer(
+    options: CompleteOptions, config: Config, target: Target, strategy: "SelectionStrategy"
+) -> set[str]:
+    """Providers that a request of this run may go to, or more: what is kept here of one is kept before one answers."""
+    several = strategy != "manual" or options.allow_row_model
+    return {target.provider, *config.providers} if several else {target.provider}
 
 
 def _overrides(options: CompleteOptions) -> Overrides:

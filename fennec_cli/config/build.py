@@ -10,9 +10,11 @@ from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
 from fennec_cli.config.settings import (
     PROVIDER_TYPES,
+    AuditConfig,
     BudgetConfig,
     CacheConfig,
     Config,
+    FilterConfig,
     LogConfig,
     MetricsConfig,
     NetworkConfig,
@@ -55,6 +57,7 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
     layer = {path: leaf for path, leaf in layer.items() if path[0] != "profile"}
     origins = {path: leaf.origin for path, leaf in layer.items()}
     default_provider = layer.pop(("provider",), None)  # the table of that name stands beside it
+    digest = _digest(layer)
     tree = _nested(layer)
     network = NetworkConfig(**tree.pop("network", {}))
     providers: dict[str, ProviderConfig] = {}
@@ -77,12 +80,24 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
         cache=_cache(tree.pop("cache", {})),
         log=LogConfig(**tree.pop("log", {})),
         metrics=MetricsConfig(**tree.pop("metrics", {})),
+        filter=FilterConfig(**tree.pop("filter", {})),
+        audit=AuditConfig(**tree.pop("audit", {})),
         network=network,
+        digest=digest,
         profiles=profiles,
         origins={dotted(path): origin for path, origin in origins.items()},
         notes=notes,
         **tree,
     )
+
+
+def _digest(layer: Layer) -> str:
+    """Hash what is configured, so that the audit log shows when it changed. Of secrets only that they are there."""
+    import hashlib
+
+    secret = {"api_key", "api_keys", "headers", "backend"}
+    said = sorted((path, "" if secret.intersection(path) else repr(leaf.value)) for path, leaf in layer.items())
+    return hashlib.sha256(repr(said).encode("utf-8", "replace")).hexdigest()[:32] if said else ""
 
 
 def _nested(layer: Layer) -> Tree:

@@ -166,6 +166,28 @@ def certificate(value: object) -> tuple[str, ...]:
     return paths
 
 
+def filter_rules(value: object) -> tuple[dict[str, str], ...]:
+    """What the filter looks for besides its own rules: a name, an expression with bounds, and a class."""
+    from fennec_cli.rules.pattern import BadPattern, parse
+
+    if not isinstance(value, list):
+        raise ValueError("must be tables with name, pattern and class")
+    for rule in value:
+        if not isinstance(rule, dict) or set(rule) != {"name", "pattern", "class"}:
+            raise ValueError("must have name, pattern and class, and nothing else")
+        if not isinstance(rule["name"], str) or not rule["name"].replace("-", "").isalnum() or len(rule["name"]) > 40:
+            raise ValueError("must have names of letters, digits and -")
+        if rule["class"] not in ("secrets", "pii"):
+            raise ValueError("must have secrets or pii as their class")
+        if not isinstance(rule["pattern"], str):
+            raise ValueError("must have a pattern in quotes")
+        try:
+            parse(rule["pattern"])
+        except BadPattern as error:
+            raise ValueError(f"has a pattern ({rule['name']}) that {error}") from None
+    return tuple(value)
+
+
 def regions(value: object) -> tuple[dict[str, str], ...]:
     """Places that serve the same model, in order of fallback."""
     known = {"name", "endpoint", "deployment"}

@@ -29,7 +29,16 @@ def read_layer(source: Source, report: Report) -> Layer:
     except ConfigError as error:
         report(error)
         return {}
-    return dict(_leaves(source, ROOT, document, (), report))
+    return _by_class(dict(_leaves(source, ROOT, document, (), report)))
+
+
+def _by_class(layer: Layer) -> Layer:
+    """One mode for a direction of the filter is that mode for each class, so that layers lie over each other."""
+    for path in [path for path in layer if path[-2:-1] == ("filter",) and path[-1] in ("request", "response")]:
+        leaf = layer.pop(path)
+        if leaf.key is not None:
+            layer |= {(*path, name): leaf for name in ("secrets", "pii")}
+    return layer
 
 
 def open_secrets(source: Source, layer: Layer) -> list[str]:

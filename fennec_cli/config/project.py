@@ -4,6 +4,7 @@ from collections.abc import Set
 
 from fennec_cli.config.layer import Layer, Leaf, wrong
 from fennec_cli.config.load import Report
+from fennec_cli.config.settings import usual_mode
 from fennec_cli.config.source import KeyPath
 
 _DEFAULT_PROVIDERS = {("provider",), ("complete", "provider")}
@@ -15,12 +16,11 @@ def check_project(layer: Layer, below: Layer, providers: Set[str], report: Repor
     """Report each value that only a trusted file may set, and return the others.
 
     `below` is what the trusted files say, `providers` are those already known.
-
     The text before the slash of a `model` needs no check: if it is not a known provider it is part of the model's id.
     """
     allowed: Layer = {}
     for path, leaf in layer.items():
-        if reason := _refusal(path, leaf, providers) or _looser(path, leaf.value, below):
+        if reason := _refusal(path, leaf, providers) or _looser(path, leaf.value, below) or _laxer(path, leaf, below):
             report(wrong(leaf.origin, reason, _HINT))
         else:
             allowed[path] = leaf
@@ -52,6 +52,22 @@ def _looser(path: KeyPath, value: object, below: Layer) -> str:
         yours = any(other[:2] == path[:2] for other in below)
         looser = yours and value != (known or "day")
     return "may only be stricter than yours in a project file" if looser else ""
+
+
+def _laxer(path: KeyPath, leaf: Leaf, trusted: Layer) -> str:
+    if leaf.key is None or not leaf.key.ranks:
+        return ""
+    user = trusted[path].value if path in trusted else _usual(path, trusted)
+    if leaf.key.ranks.index(leaf.value) < leaf.key.ranks.index(user):
+        return f"is laxer than yours ({str(user).lower()})"
+    return ""
+
+
+def _usual(path: KeyPath, trusted: Layer) -> object:
+    if path[0] != "filter":
+        return False
+    preset = trusted.get(("filter", "preset"))
+    return usual_mode(preset.value if preset else None, path[1], path[2])
 
 
 def _has_reference(value: object) -> bool:

@@ -15,6 +15,7 @@ from fennec_cli.config.kinds import (
     command,
     duration,
     failures,
+    filter_rules,
     flag,
     free_table,
     header_name,
@@ -33,10 +34,11 @@ from fennec_cli.config.kinds import (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One value."""
+    """One value. `ranks` are its values from lax to strict where a project file may make it stricter only."""
 
     kind: Kind
     project: bool = False
+    ranks: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ PROVIDER = Table(
         **NETWORK,
         **EXTRA,
         **LIMITS,
+        "private": _project(choice("required")),
         "prices": Table(each=PRICE),
         "retry": RETRY,
         "breaker": BREAKER,
@@ -160,6 +163,30 @@ BUDGET = Table(
 )
 
 CACHE_MODE = choice("use", "refresh", "off", "only")
+FILTER_MODES = ("off", "warn", "mask", "block")
+_FILTER_MODE = Key(choice(*FILTER_MODES), project=True, ranks=FILTER_MODES)
+_DIRECTION = Table({"secrets": _FILTER_MODE, "pii": _FILTER_MODE}, plain=_FILTER_MODE)
+
+FILTER = Table(
+    {
+        "request": _DIRECTION,
+        "response": _DIRECTION,
+        "preset": _project(choice("strict")),
+        "rules": Key(filter_rules),
+    }
+)
+
+AUDIT = Table(
+    {
+        "enabled": Key(flag),
+        "file": Key(name),
+        "content": Key(choice("none", "hash", "redacted", "full")),
+        "required": Key(flag),
+        "fsync": Key(choice("exit", "always", "never")),
+        "keep": Key(integer(1)),
+    }
+)
+
 STRATEGY = _project(choice("manual", "automatic", "fallback", "cost"))
 
 COMPLETE = Table(
@@ -218,6 +245,9 @@ COMPLETE = Table(
         "log_file": Key(name),
         "metrics_file": Key(name),
         "no_color": Key(flag),
+        "redact": Key(choice(*FILTER_MODES)),
+        "private": Key(flag, project=True, ranks=(False, True)),
+        "audit": Key(name),
         "api_key_file": Key(name),
     }
 )
@@ -247,6 +277,8 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
         }
     ),
     "budget": Table(each=BUDGET),
+    "filter": FILTER,
+    "audit": AUDIT,
     "metrics": Table({"enabled": Key(flag), "file": Key(name)}),
     "log": Table({"file": Key(name), "level": Key(choice("debug", "info", "warning", "error"))}),
     "network": Table(NETWORK),

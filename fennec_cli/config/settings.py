@@ -60,6 +60,7 @@ class ProviderConfig(NamedTuple):
     burst: float | None = None
     max_parallel: int = 16
     max_wait: float | None = None
+    private: str | None = None  # `required`: only private requests, and nothing that cannot keep them so
 
     def __repr__(self) -> str:
         return f"ProviderConfig(name={self.name!r}, type={self.type!r}, ...)"  # key and headers are secrets
@@ -115,6 +116,40 @@ class BudgetConfig(NamedTuple):
     unknown_price: Literal["refuse", "allow"] = "refuse"
 
 
+class FilterConfig(NamedTuple):
+    """The `[filter]` table: what is said of each direction, by class."""
+
+    request: Mapping[str, str] = EMPTY
+    response: Mapping[str, str] = EMPTY
+    preset: str | None = None
+    rules: tuple[Mapping[str, str], ...] = ()
+
+    def modes(self, direction: Literal["request", "response"]) -> dict[str, str]:
+        """The mode of each class: as said, else by the preset, else by default."""
+        said = self.request if direction == "request" else self.response
+        return {name: said.get(name) or usual_mode(self.preset, direction, name) for name in ("secrets", "pii")}
+
+
+def usual_mode(preset: str | None, direction: str, name: str) -> str:
+    """What the filter does with a class that nothing is said about."""
+    if direction == "response":
+        return "off"
+    if preset == "strict":
+        return "block" if name == "secrets" else "mask"
+    return "warn" if name == "secrets" else "off"
+
+
+class AuditConfig(NamedTuple):
+    """The `[audit]` table."""
+
+    enabled: bool = True
+    file: str | None = None
+    content: Literal["none", "hash", "redacted", "full"] = "none"
+    required: bool = False
+    fsync: Literal["exit", "always", "never"] = "exit"
+    keep: int = 12
+
+
 class NetworkConfig(NamedTuple):
     """The `[network]` table: defaults of every provider."""
 
@@ -139,8 +174,11 @@ class Config(NamedTuple):
     cache: CacheConfig = CacheConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+    filter: FilterConfig = FilterConfig()
+    audit: AuditConfig = AuditConfig()
     network: NetworkConfig = NetworkConfig()
     budgets: Mapping[str, BudgetConfig] = EMPTY
+    digest: str = ""  # of what the files say, but for secrets
     profiles: "Mapping[str, Origin]" = EMPTY
     origins: "Mapping[str, Origin]" = EMPTY
     notes: tuple[str, ...] = ()

@@ -38,6 +38,10 @@ class Notes:
         """Say `text` to those who gave `-v` at least `level` times."""
         self._say("info" if level < 3 else "debug", text, shown=self.verbosity >= level and not self._quiet)
 
+    def loud(self, level: int, text: str) -> None:
+        """As `say`; what has level 0 is a warning."""
+        self.say(level, text) if level else self.warn(text)
+
     def usage(self, text: str) -> None:
         self._say("info", text, shown=True)
 

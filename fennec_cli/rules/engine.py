@@ -9,11 +9,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from heapq import heappop, heappush
 from typing import NamedTuple
 
-from fennec_cli.rules.pattern import FLAGS, open_form, read, width
 from fennec_cli.rules.table import Rule
 
+FLAGS = re.ASCII
 RUN = 16  # letters, digits, - and _ in a row, without which there is no key with a prefix
 BEFORE_RUN = 24  # characters from such a key's begin to its run
 _RUN = b"a" * RUN
@@ -43,6 +44,7 @@ class RuleSet:
         self._words: dict[str, list[int]] = {}
         self._stems: dict[str, list[int]] = {}
         self._searched: list[int] = []
+        self._full: list[re.Pattern[str] | None] = [None] * len(self.rules)
         self._asked: tuple[str, int] | None = None
         self._ranges: list[tuple[int, int]] = []
         for order, rule in enumerate(self.rules):
@@ -59,26 +61,36 @@ class RuleSet:
     def matches(self, text: str) -> list[Match]:
         """Return what is found in a whole text, in order, nothing twice."""
         found: list[Match] = []
+        waiting: list[Match] = []  # a heap: what begins later may come before them only if it begins at their start
         place = 0
-        for match in self.candidates(text, 0):
-            if match.begin >= place:
-                place = match.end
-                on = continuation(match.rule).match(text, place) if match.rule.on else None
-                found.append(match._replace(end=on.end()) if on else match)
-                place = found[-1].end
+
+        def take(match: Match) -> int:
+            if match.begin < place:
+                return place
+            on = continuation(match.rule).match(text, match.end) if match.rule.on else None
+            found.append(match._replace(end=on.end()) if on else match)
+            return found[-1].end
+
+        for begin, order in self._all_begins(text, 0):
+            while waiting and waiting[0].start < begin:
+                place = take(heappop(waiting))
+            if begin >= place and (match := self._match(order, text, begin)) is not None:
+                heappush(waiting, match)
+        while waiting:
+            place = take(heappop(waiting))
         return found
 
     def candidates(self, text: str, place: int) -> list[Match]:
         """Return every match that begins at `place` or behind it, overlapping ones too, in their order."""
-        found: dict[tuple[int, int], Match] = {}
-        for begin, order in self._anchors(text, place):
-            if (begin, order) not in found and (match := self._match(order, text, begin)) is not None:
-                found[begin, order] = match
+        found = [self._match(order, text, begin) for begin, order in self._all_begins(text, place)]
+        return sorted(match for match in found if match is not None)
+
+    def _all_begins(self, text: str, place: int) -> list[tuple[int, int]]:
+        """Return where which rules may match."""
+        begins = set(self._anchors(text, place))
         for order in self._searched:
-            for begin in self._begins(order, text, place):
-                if (begin, order) not in found and (match := self._match(order, text, begin)) is not None:
-                    found[begin, order] = match
-        return sorted(found.values()) if found else []
+            begins.update((begin, order) for begin in self._begins(order, text, place))
+        return sorted(begins)
 
     def first_open(self, text: str, place: int) -> int:
         """Return the first position from `place` on where more text could decide something, or a huge number."""
@@ -136,10 +148,12 @@ class RuleSet:
         rule = self.rules[order]
         if rule.lead:
             if rule.inside in text:
-                reach = _longest(rule.lead)
+                shortest, longest = _width(rule.lead)
+                seen = 0  # begins that an earlier mark had before it are not looked for again
                 for mark in _made(rule.near or re.escape(rule.inside)).finditer(text, place):
                     at = mark.start()
-                    yield from _starts(rule.lead, text, max(place, at - reach), at + 1)
+                    yield from _starts(rule.lead, text, max(place, at - longest, seen), at + 1)
+                    seen = at + 2 - shortest
         elif rule.numeric:
             for low, high in self._numbers(text, place):
                 yield from _starts(rule.pattern, text, low, high)
@@ -155,10 +169,13 @@ class RuleSet:
         return self._ranges
 
     def _match(self, order: int, text: str, begin: int) -> Match | None:
-        rule = self.rules[order]
-        found = _compiled(rule).match(text, begin)
+        expression = self._full[order]
+        if expression is None:
+            expression = self._full[order] = _compiled(self.rules[order])
+        found = expression.match(text, begin)
         if found is None:
             return None
+        rule = self.rules[order]
         start, end = found.span(found.re.groups)
         if rule.check is not None:
             good = rule.check(text[start:end])
@@ -286,6 +303,8 @@ def _compiled(rule: Rule) -> re.Pattern[str]:
 
 @cache
 def _opened(rule: Rule) -> re.Pattern[str]:
+    from fennec_cli.rules.pattern import open_form, read  # of use for streams only
+
     return re.compile(open_form(read(rule.pattern)), _flags(rule))
 
 
@@ -301,8 +320,10 @@ def _body(pattern: str) -> re.Pattern[str]:
 
 
 @cache
-def _longest(pattern: str) -> int:
-    return width(read(pattern))[1]
+def _width(pattern: str) -> tuple[int, int]:
+    from fennec_cli.rules.pattern import read, width
+
+    return width(read(pattern))
 
 
 def _starts(pattern: str, text: str, low: int, high: int) -> Iterator[int]:

@@ -201,6 +201,7 @@ class HTTPProvider:
     def _sign(self, error: ProviderError) -> None:
         """Say whose error it is; some providers repeat the key in their message."""
         error.provider = error.provider or self.provider_name
+        error.address = error.address or self._endpoint.base_url
         if self._own.sent_key:
             error.message = error.message.replace(self._own.sent_key.removeprefix("Bearer "), "***")
 
@@ -274,6 +275,7 @@ class HTTPProvider:
                 provider=self.provider_name,
                 model=request.model,
                 fingerprint=call.fingerprint,
+                address=call.url,
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
                 client_request_id=client_id,
                 limits=_limits(exchange.headers),

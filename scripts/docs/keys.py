@@ -63,7 +63,8 @@ KEYS: dict[str, str] = {
     "provider.NAME.max_parallel": "How many requests of all processes may be under way at once (16).",
     "provider.NAME.max_wait": "Longest wait for a rate limit (60 s).",
     "provider.NAME.max_age": "Age at which a stored key counts as old (90 days).",
-    "provider.NAME.private": "The provider may see private data.",
+    "provider.NAME.private": "`required`: every request to this provider is sent as with --private, "
+    "and one that it could not keep private is blocked.",
     "provider.NAME.endpoint": "Address of the Azure resource.",
     "provider.NAME.resource": "Name of the Azure resource, in place of its address.",
     "provider.NAME.deployment": "Name of the Azure deployment.",
@@ -99,6 +100,24 @@ KEYS: dict[str, str] = {
     "budget.NAME.usd": "How much may be spent in each period.",
     "budget.NAME.per": "The period: a day, a month (both of UTC), or a run (day).",
     "budget.NAME.unknown_price": "Whether what has no known price is refused (refuse).",
+    "filter.request": "What is done about what goes out: off, warn, mask or block, for everything or for each class.",
+    "filter.request.secrets": "Keys, tokens, passwords, private keys (warn).",
+    "filter.request.pii": "Addresses, phone, card, account and identity numbers (off).",
+    "filter.response": "The same for what comes back.",
+    "filter.response.secrets": "Keys, tokens, passwords, private keys (off; with --redact mask: mask).",
+    "filter.response.pii": "Addresses, phone, card, account and identity numbers (off).",
+    "filter.preset": "`strict` blocks secrets in a request and masks personal data, where nothing else is said.",
+    "filter.rules": "Rules of your own, tables with `name`, `pattern` and `class` (secrets or pii). "
+    "A pattern is a Python expression with bounds: `{1,40}` instead of `*` and `+`. "
+    "If it has a group, that is what is masked.",
+    "audit.enabled": "Whether every interaction is put on record, by default without any text of it (true).",
+    "audit.file": "Where, instead of audit/audit.jsonl in the state directory.",
+    "audit.content": "What is kept of prompts and answers: nothing, a keyed hash, the text without secrets, "
+    "or all of it (none).",
+    "audit.required": "Send nothing that cannot be put on record (false).",
+    "audit.fsync": "When records are made durable: at the end of a run (exit), each at once (always), "
+    "or when the system likes (never).",
+    "audit.keep": "How many files are kept of those that were full (64 MiB) or old (30 days) (12).",
     "metrics.enabled": "Whether requests are counted (true).",
     "metrics.file": "After each run, write the counters here in Prometheus' text format.",
     "log.file": "Append every message to this file.",

@@ -23,7 +23,6 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "aws-key-id": ("AKIA{B32:16}", "ASIA{B32:16}", "ABIA{B32:16}", "ACCA{B32:16}", "A3TX{B32:16}"),
     "aws-bedrock-key": ("ABSK{B64:109-269}=",),
     "azure-client-secret": ("{ALNUM:3}8Q~{URL:34}", "{ALNUM:3}7Q~{URL:31}"),
-    "azure-storage-key": ("AccountKey={B64:86}==",),
     "github-token": (
         "ghp_{ALNUM:36}", "gho_{ALNUM:36}", "ghu_{ALNUM:36}", "ghs_{ALNUM:36}", "ghr_{ALNUM:36}",
         "github_pat_{ALNUM:22}_{ALNUM:59}",
@@ -91,7 +90,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
         "password = '{ALNUM:16}'", 'DB_PASSWORD="{ALNUM:20}"', "client_secret: {ALNUM:32}", '"token": "{HEX:40}"',
         "SECRET_TOKEN={ALNUM:32}", "aws_secret={B64:40}",
     ),
-    "api-key": ("api_key = '{HEX:32}'", "API_KEY={ALNUM:32}", '"accessKey": "{ALNUM:40}"', "apikey: {ALNUM:24}"),
+    "api-key": ("api_key = '{HEX:32}'", "API_KEY={ALNUM:32}", '"accessKey": "{ALNUM:40}"', "apikey: {ALNUM:24}",
+        "AccountKey={B64:86}==",
+    ),
 }  # fmt: skip
 ALPHABETS = {
     "URL": URL, "HEX": HEX, "ALNUM": ALNUM, "B64": B64, "DIGITS": DIGITS, "UP": UPPER + DIGITS, "LOW": LOWER + DIGITS,

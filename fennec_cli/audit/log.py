@@ -1,0 +1,224 @@
+"""The file: records are appended under a lock, each with its number and the hash of the line before.
+
+Whoever finds the last line torn (a kill, a full disk) closes it and says so in a `repair` record. A file that is large
+or old is renamed, and the next one begins with a `rotate` record that goes on with number and hash.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from fennec_cli.audit.records import LONGEST, digest, line
+from fennec_cli.private import check_directory, make_directory, open_file
+
+ROTATE_BYTES = 64 * 1024 * 1024
+ROTATE_AGE_S = 30 * 24 * 3600.0
+LOCK_WAIT_S = 1.0
+GENESIS = "0" * 64  # the hash of the line before the first
+_TAIL = LONGEST + 4096
+
+
+class Head(NamedTuple):
+    """The last record: its number, and the hash of its line."""
+
+    seq: int
+    hash: str
+
+
+class AuditBusy(OSError):
+    """Another process held the lock for longer than we wait."""
+
+
+class AuditLog:
+    """Appends to the file at `path`, for any number of threads and processes. Opens nothing before the first record.
+
+    `key` is asked for the secret that vouches for records. `own_directory` is made and must be ours alone.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: Callable[[], bytes | None] = lambda: None,
+        fsync: Literal["exit", "always", "never"] = "exit",
+        keep: int = 12,
+        own_directory: bool = True,
+        rotate_bytes: int = ROTATE_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self._ask_key, self._fsync, self._keep, self._own_directory = key, fsync, keep, own_directory
+        self._key: bytes | None = None
+        self._rotate_bytes = rotate_bytes
+        self._clock = clock
+        self._threads = threading.Lock()
+        self._lock_fd = self._fd = -1
+        self._size = -1  # of the file when we last wrote, and what its last record was then
+        self._head = Head(-1, GENESIS)
+        self._began = ""  # the time of the file's first record
+
+    def append(self, fields: Mapping[str, Any]) -> Head:
+        """Write one record. Raises `OSError`."""
+        with self._threads, self._locked():
+            self._open()
+            self._repair()
+            if self._is_due():
+                self._rotate()
+            return self._write(fields)
+
+    def close(self) -> None:
+        """Let go of the file. Raises `OSError` when what was written may not be on the disk."""
+        with self._threads:
+            try:
+                if self._fd >= 0 and self._fsync == "exit":
+                    os.fdatasync(self._fd)
+            finally:
+                for fd in (self._fd, self._lock_fd):
+                    if fd >= 0:
+                        os.close(fd)
+                self._fd = self._lock_fd = -1
+
+    @contextmanager
+    def _locked(self) -> Any:
+        if self._lock_fd < 0:
+            if self._own_directory:
+                try:
+                    check_directory(self.path.parent)
+                except FileNotFoundError:
+                    make_directory(self.path.parent)
+            self._lock_fd = open_file(lock_path(self.path), os.O_RDWR | os.O_CREAT)
+            self._key = self._ask_key()
+        end = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise AuditBusy(11, "another process holds the lock of the audit log") from None
+                time.sleep(0.002)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def _open(self) -> None:
+        """Have the file open that is at the path now: another process may have rotated it."""
+        if self._fd >= 0:
+            try:
+                there, ours = os.stat(self.path), os.fstat(self._fd)
+                if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+                    return
+            except FileNotFoundError:
+                pass
+            if self._fsync != "never":
+                os.fdatasync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+        self._fd = open_file(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._size = -1
+
+    def _repair(self) -> None:
+        """Know the last record; close a torn line."""
+        size = os.fstat(self._fd).st_size
+        if size == self._size:
+            return
+        if size == 0:
+            self._begin()
+            return
+        self._began = str((_first(self._fd) or {}).get("ts") or _stamp(self._clock()))
+        tail = os.pread(self._fd, _TAIL, max(0, size - _TAIL))
+        if not tail.endswith(b"\n"):
+            os.write(self._fd, b"\n")
+            tail += b"\n"
+        *before, last = tail[:-1].split(b"\n")
+        record = read_record(last)
+        if record is not None:
+            self._head = Head(record["seq"], digest(last))
+            self._size = os.fstat(self._fd).st_size
+            return
+        good = next((record for record in map(read_record, reversed(before)) if record), None)
+        self._head = Head(good["seq"] if good else -1, digest(last))
+        self._write({"event": "repair", "fennec.torn_sha256": digest(last), "fennec.torn_bytes": len(last)})
+
+    def _begin(self) -> None:
+        """Begin a file: a new chain, or the next part of the one in the files that were renamed."""
+        self._size, self._head, self._began = 0, Head(-1, GENESIS), _stamp(self._clock())
+        older = rotated(self.path)
+        if not older:
+            return
+        fd = open_file(older[-1], os.O_RDONLY)
+        try:
+            data = os.pread(fd, _TAIL, max(0, os.fstat(fd).st_size - _TAIL))
+        finally:
+            os.close(fd)
+        last = data.rstrip(b"\n").rpartition(b"\n")[2]
+        record = read_record(last)
+        if record is not None:
+            self._head = Head(record["seq"], digest(last))
+        self._write({"event": "rotate", "fennec.previous_file": older[-1].name})
+
+    def _is_due(self) -> bool:
+        if self._size <= 0:
+            return False
+        return self._size >= self._rotate_bytes or self._began < _stamp(self._clock() - ROTATE_AGE_S)
+
+    def _rotate(self) -> None:
+        os.fdatasync(self._fd)
+        os.rename(self.path, self.path.with_name(f"{self.path.name}.{self._head.seq:012}"))
+        for old in rotated(self.path)[: -self._keep]:
+            with suppress(FileNotFoundError):
+                os.unlink(old)
+        self._open()
+        self._repair()
+
+    def _write(self, fields: Mapping[str, Any]) -> Head:
+        seq = self._head.seq + 1
+        data = line({"ts": _stamp(self._clock()), "seq": seq, "prev": self._head.hash, **fields}, self._key)
+        written = os.write(self._fd, data + b"\n")
+        if written <= len(data):
+            self._size = -1
+            raise OSError(28, "the audit record was written in part only")
+        if self._fsync == "always":
+            os.fdatasync(self._fd)
+        self._head, self._size = Head(seq, digest(data)), os.fstat(self._fd).st_size
+        return self._head
+
+
+def lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.lock")
+
+
+def rotated(path: Path) -> list[Path]:
+    """Return the files that were `path` before, oldest first."""
+    try:
+        names = os.listdir(path.parent)
+    except FileNotFoundError:
+        return []
+    mark = f"{path.name}."
+    return [path.with_name(name) for name in sorted(names) if name.startswith(mark) and name[len(mark) :].isdigit()]
+
+
+def read_record(data: bytes) -> dict[str, Any] | None:
+    """Return the record of a line, or None if it is none."""
+    try:
+        record = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("seq"), int) else None
+
+
+def _first(fd: int) -> dict[str, Any] | None:
+    return read_record(os.pread(fd, LONGEST, 0).partition(b"\n")[0])
+
+
+def _stamp(moment: float) -> str:
+    """RFC 3339 with microseconds, in UTC: as texts, later ones are greater."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))}.{int(moment % 1 * 1e6):06}Z"

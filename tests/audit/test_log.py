@@ -1,0 +1,199 @@
+"""Appending: many writers, kills, full disks, rotation."""
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fennec_cli.audit.chain import Verdict, numbered, verify
+from fennec_cli.audit.log import AuditLog, rotated
+from fennec_cli.audit_report import lines_of
+from tests.conftest import soak
+from tests.e2e.runner import ROOT
+
+KEY = b"key"
+
+
+def hammer(path: Path, count: int, *more: str, **popen: object) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.audit.hammer", str(path), str(count), *more],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        **popen,  # type: ignore[call-overload]
+    )
+
+
+def chain(path: Path) -> Verdict:
+    return verify(lines_of(path), key=KEY)
+
+
+def whole(path: Path) -> int:
+    """Assert that the chain is whole; return the number of its records."""
+    verdict = chain(path)
+    assert verdict.problem is None
+    assert verdict.vouched == verdict.records
+    return verdict.records
+
+
+@pytest.mark.soak
+def test_audit_16x1000_no_torn_chain_ok(tmp_path: Path) -> None:
+    path, processes, each = tmp_path / "audit" / "audit.jsonl", 16, soak(60, 1000)
+    running = [hammer(path, each) for _ in range(processes)]
+    for process in running:
+        assert process.wait(600) == 0
+        assert process.stdout is not None
+        process.stdout.close()
+    assert whole(path) == processes * each
+    assert b'"repair"' not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.soak
+def test_audit_kill9_500(tmp_path: Path) -> None:
+    path, rng = tmp_path / "audit" / "audit.jsonl", random.Random(1)
+    kills = soak(12, 500)
+    running = [hammer(path, 100_000) for _ in range(2)]
+    for turn in range(kills):
+        victim = running.pop(0)
+        assert victim.stdout is not None
+        victim.stdout.read(1)  # it writes
+        time.sleep(rng.uniform(0, 0.02))
+        victim.kill()
+        victim.wait()
+        victim.stdout.close()
+        if turn < kills - 2:
+            running.append(hammer(path, 100_000))
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "last"})  # repairs what the last kill may have torn
+    log.close()
+    assert whole(path) > kills
+
+
+@pytest.mark.parametrize("cut", [1, 2, 17, 60])
+def test_a_torn_line_is_closed_and_said(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    for turn in range(3):
+        log.append({"event": "test", "turn": turn})
+    log.close()
+    os.truncate(path, path.stat().st_size - cut)
+    assert "torn" in (chain(path).problem or "") or cut == 1
+    again = AuditLog(path, key=lambda: KEY)
+    again.append({"event": "after"})
+    again.close()
+    assert whole(path) == 4  # the third line is whole, or what is left of it has a repair record
+    assert (b'"repair"' in path.read_bytes()) == (cut > 1)
+
+
+def test_every_place_to_tear_a_line_is_repaired(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    first = AuditLog(path, key=lambda: KEY)
+    first.append({"event": "one"})
+    size = path.stat().st_size
+    first.append({"event": "two"})
+    first.close()
+    data = path.read_bytes()
+    for end in range(size + 1, len(data)):
+        path.write_bytes(data[:end])
+        log = AuditLog(path, key=lambda: KEY)
+        log.append({"event": "three"})
+        log.close()
+        assert whole(path) == 3
+
+
+def test_audit_enospc(tmp_path: Path) -> None:
+    """A file that cannot grow: the record that does not fit is an error, and the next process repairs its part."""
+    path = tmp_path / "audit.jsonl"
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4500, 4500))
+
+    full = hammer(path, 1000, preexec_fn=small)
+    out, _ = full.communicate(timeout=60)
+    assert full.returncode == 1
+    assert b"failed: " in out
+    assert path.stat().st_size == 4500
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "after"})
+    log.close()
+    assert whole(path) >= 3
+    assert b'"repair"' in path.read_bytes()
+
+
+def test_audit_rotation_under_load(tmp_path: Path) -> None:
+    path, processes, each = tmp_path / "audit" / "audit.jsonl", 8, soak(50, 2000)
+    running = [hammer(path, each, "9000") for _ in range(processes)]
+    for process in running:
+        assert process.wait(600) == 0
+        assert process.stdout is not None
+        process.stdout.close()
+    files = rotated(path)
+    assert len(files) > 3
+    assert whole(path) == processes * each + len(files)  # each new file begins with a record of its own
+
+
+def test_old_files_go_and_the_rest_still_verifies(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY, keep=2, rotate_bytes=2000)
+    for turn in range(60):
+        log.append({"event": "test", "turn": turn})
+    log.close()
+    assert len(rotated(path)) == 2
+    verdict = chain(path)
+    assert verdict.problem is None
+    assert (verdict.first or 0) > 0
+
+
+def test_an_old_file_is_rotated_by_its_age(tmp_path: Path) -> None:
+    path, moment = tmp_path / "audit.jsonl", [1_700_000_000.0]
+    log = AuditLog(path, key=lambda: KEY, clock=lambda: moment[0])
+    log.append({"event": "first"})
+    moment[0] += 29 * 24 * 3600
+    log.append({"event": "second"})
+    assert rotated(path) == []
+    moment[0] += 2 * 24 * 3600
+    log.append({"event": "third"})
+    log.close()
+    assert len(rotated(path)) == 1
+    assert whole(path) == 4
+
+
+def test_a_kill_between_renaming_and_beginning_a_file_breaks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "one"})
+    log.close()
+    path.rename(tmp_path / "audit.jsonl.000000000000")
+    again = AuditLog(path, key=lambda: KEY)
+    again.append({"event": "two"})
+    again.close()
+    assert whole(path) == 3
+
+
+def test_a_long_field_is_cut_and_its_hash_kept(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "test", "text": "\u4e2d" * 100_000})
+    log.close()
+    assert path.stat().st_size < 64 * 1024
+    assert b"SHA-256" in path.read_bytes()
+    assert whole(path) == 1
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"")
+    (tmp_path / "audit.jsonl").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic link"):
+        AuditLog(tmp_path / "audit.jsonl").append({"event": "test"})
+    assert target.read_bytes() == b""
+
+
+def test_numbers_count_lines_of_each_file() -> None:
+    assert [line.number for line in numbered("a", [b"1\n", b"2\n"])] == [1, 2]
