@@ -99,13 +99,16 @@ class KeySource:
         return key
 
     def _other(self) -> Key | None:
-        fresh = read_quietly(self._place)
-        if fresh is not None and fresh.secret not in self._refused:
-            return fresh
+        return self._fresh() or self._following() or self._fresh()  # another process may rotate between the first two
+
+    def _fresh(self) -> Key | None:
+        key = read_quietly(self._place)
+        return key if key is not None and key.secret not in self._refused else None
+
+    def _following(self) -> Key | None:
         with suppress(AuthenticationError, ConfigError, IntegrityError):
-            following = self._place.next(self._refused)
-            if following is not None and following.secret not in self._refused:
-                return following
+            key = self._place.next(self._refused)
+            return key if key is not None and key.secret not in self._refused else None
         return None
 
 

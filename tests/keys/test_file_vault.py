@@ -1,7 +1,10 @@
 """The encrypted file: who can open it, and that nothing in it can be changed unnoticed."""
 
 import os
+import random
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from fennec_cli.keys import Secret
 from fennec_cli.keys.file_vault import FileVault
 from fennec_cli.keys.index import keys_directory, read_index
 from fennec_cli.keys.stored import Stored, remove, store
+from tests.conftest import soak
+from tests.e2e.runner import ROOT
 
 Environ = dict[str, str]
 
@@ -169,3 +174,37 @@ def test_the_key_file_opens_it_in_40_ms_and_the_passphrase_in_300(environ: Envir
             key("name0", where)
             times.append(time.process_time() - start)
         assert min(times) <= limit_s
+
+
+STORING = """
+import os, sys
+from fennec_cli.keys import Secret
+from fennec_cli.keys.file_vault import FileVault
+from fennec_cli.keys.stored import promote, store
+from fennec_cli.keys.index import read_index
+for number in range(1000):
+    vault = FileVault(os.environ)
+    store("openai", Secret(f"sk-number-{number}"), vault, os.environ)
+    store("openai", Secret(f"sk-number-{number}-next"), vault, os.environ, slot="next")
+    promote("openai", read_index(os.environ)["openai"].generation, os.environ)
+    os.write(1, b"x")
+"""
+
+
+@pytest.mark.soak
+def test_a_process_that_is_killed_leaves_keys_that_can_be_read(environ: Environ) -> None:
+    """At any moment: the index names values that exist, and nothing is half written."""
+    chance = random.Random(7)
+    for _ in range(soak(8, 500)):
+        with subprocess.Popen(
+            [sys.executable, "-c", STORING], env={**environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.read(1)
+            time.sleep(chance.random() / 20)
+            process.kill()
+        place = Stored("openai", environ)
+        slots = read_index(environ)["openai"].slots
+        assert {place.in_slot(slot).secret.reveal()[:10] for slot in slots} == {"sk-number-"}
+        store("openai", Secret("sk-after-all"), FileVault(environ), environ)
+        assert key("openai", environ) == "sk-after-all"

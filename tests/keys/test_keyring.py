@@ -123,3 +123,31 @@ def test_a_bug_below_the_keyring_stays_a_bug() -> None:
         in_time(lambda: 1 / 0)
     with pytest.raises(AuthenticationError, match="cannot be used"):
         in_time(lambda: Path("/nowhere/at/all").read_bytes())
+
+
+PROGRAM = """
+import os, sys, time
+from fennec_cli.errors import FennecError
+from fennec_cli.keys.places import Sources, no_key, place_of
+environ = {"HOME": os.environ["HOME"], "DBUS_SESSION_BUS_ADDRESS": sys.argv[1]} if sys.argv[1:] else {"HOME": "/"}
+from fennec_cli.keys.keyring_vault import KeyringVault
+import keyring.backends.SecretService  # measured without what Python needs to read its modules
+begin = time.process_time(), time.perf_counter()
+assert place_of(Sources("openai", ("OPENAI_API_KEY",), environ)) is None
+try:
+    KeyringVault(environ).get("openai", "a")
+except FennecError as error:
+    print(error.error_class, time.process_time() - begin[0], time.perf_counter() - begin[1])
+"""
+
+
+@pytest.mark.parametrize("address", [(), ("unix:path=/nowhere/at/all/bus",)])
+def test_keys_headless_under_300ms(tmp_path: Path, address: tuple[str, ...]) -> None:
+    """Cron and CI: no session, or a variable that is left of one. Nobody waits for a bus that is not there."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", PROGRAM, *address]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=30, check=True)
+    name, cpu_s, wall_s = done.stdout.split()
+    assert name == "auth"
+    assert float(cpu_s) < 0.3
+    assert float(wall_s) < 3.0  # the machine may be busy with something else

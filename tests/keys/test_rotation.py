@@ -1,6 +1,7 @@
 """A key that is refused gives way to the next one: in one place, once, whoever was first."""
 
 import multiprocessing
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -119,6 +120,21 @@ def test_keys_concurrent_rotation_one_winner(environ: Environ) -> None:
         assert {key for key, _ in results} == {"sk-new-key"}
         assert sum(count for _, count in results) == 1
         assert read_index(environ)["openai"].slots.keys() == {"active", "retired"}
+
+
+def test_a_rotation_between_two_looks_is_not_missed() -> None:
+    """The active key was read before another process made the next one active, the next one looked for after it."""
+
+    class Rotating(Fixed):
+        def next(self, refused: Collection[Secret]) -> Key | None:  # noqa: ARG002
+            active.append("sk-new-key")
+            return None
+
+    active = ["sk-old-key"]
+    source = KeySource("openai", Rotating("the keyring", lambda: Key(Secret(active[-1]))))
+    source.key()
+    assert source.refused("sk-old-key", REFUSED)
+    assert source.key() == "sk-new-key"
 
 
 def test_keys_of_the_configuration_take_over_for_all_processes() -> None:
