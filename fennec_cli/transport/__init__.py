@@ -34,10 +34,11 @@ MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
 def fetch_document(url: str, deadline: float | None) -> bytes:
     """Fetch a public document over verified TLS."""
-    from fennec_cli.transport.fetch import fetch
+    from fennec_cli.transport.fetch import fetch, public_network
     from fennec_cli.transport.tls import tls_context
 
-    return fetch(url, tls_context(), deadline=deadline)
+    context = tls_context()
+    return fetch(url, context, deadline=deadline, network=public_network(url, context, os.environ))
 
 
 class StreamingProvider(Protocol):

@@ -6,6 +6,7 @@ the one that is connected to), no redirects, at most 20 MiB.
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from ssl import SSLContext
 
 from fennec_cli.dialects.base import HTTPCall
@@ -13,6 +14,7 @@ from fennec_cli.errors import FennecError, InputError
 from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.network import Address, Network
 from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.transport.proxy import proxy_for
 
 MAX_FETCH = 20 * 1024 * 1024
 _LIMITS = Limits(first_event=30.0, idle=30.0, attempt=120.0)
@@ -34,6 +36,12 @@ def fetch(url: str, context: SSLContext, *, deadline: float | None = None, netwo
         raise InputError(f"the attachment {_shown(url)} cannot be fetched: {error.message}") from error
     finally:
         client.close()
+
+
+def public_network(url: str, context: SSLContext, environ: Mapping[str, str]) -> Network:
+    """Return what connects to public addresses only; a proxy of the environment is told the address, not the name."""
+    proxy = proxy_for(url, None, environ)
+    return Network(public_addresses, proxy=proxy, proxy_context=context, pins=True)
 
 
 def public_addresses(host: str, port: int) -> list[Address]:

@@ -40,7 +40,8 @@ class Network(httpcore.NetworkBackend):
     """Opens connections for one client. `patience` is set to the clocks of the attempt under way.
 
     With a `proxy` they lead through it; `forwards` says that it is asked for plain http pages itself, not for a tunnel.
-    `proxy_context` is for a proxy that is spoken to over TLS.
+    `proxy_context` is for a proxy that is spoken to over TLS. With `pins` it is told an address that the resolver
+    gave, not the name, which it might resolve in another way.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Network(httpcore.NetworkBackend):
         proxy: "Proxy | None" = None,
         forwards: bool = False,
         proxy_context: ssl.SSLContext | None = None,
+        pins: bool = False,
     ) -> None:
         self.patience: Patience | None = None
         self.proxy = proxy
         self.forwards = forwards and proxy is not None and proxy.scheme != "socks5h"
         self.seen = Seen()
+        self._pins = pins
         self._proxy_context = proxy_context
         self._resolver = resolver or _system_addresses
 
@@ -70,20 +73,25 @@ class Network(httpcore.NetworkBackend):
         if proxy is None:
             hint = "check the address and that the server runs"
             return Stream(self._connection(host, port, f"{host}:{port}", hint), self, f"{host}:{port}")
+        target = str(self._resolve(host, port, self._clocks())[0][0]) if self._pins else host
         place = f"the proxy {proxy.shown}"
-        stream = Stream(self._connection(proxy.host, proxy.port, place, f"check {proxy.setting}"), self, place)
+        stream = Stream(
+            self._connection(proxy.host, proxy.port, place, f"check {proxy.setting}", _system_addresses), self, place
+        )
         if proxy.scheme == "https":
             assert self._proxy_context is not None
             stream = stream.start_tls(self._proxy_context, proxy.host)
         if not self.forwards:
-            stream.lead_to(proxy, host, port)
+            stream.lead_to(proxy, target, port)
         return stream
 
-    def _connection(self, host: str, port: int, place: str, hint: str) -> socket.socket:
+    def _connection(
+        self, host: str, port: int, place: str, hint: str, resolver: Resolver | None = None
+    ) -> socket.socket:
         patience = self._clocks()
         failure: OSError | None = None
         start = time.monotonic()
-        addresses = self._resolve(host, port, patience)
+        addresses = self._resolve(host, port, patience, resolver)
         resolved = time.monotonic()
         for address in addresses:
             try:
@@ -121,14 +129,15 @@ class Network(httpcore.NetworkBackend):
         assert self.patience is not None, "no attempt is under way"
         return self.patience
 
-    def _resolve(self, host: str, port: int, patience: Patience) -> list[Address]:
+    def _resolve(self, host: str, port: int, patience: Patience, resolver: Resolver | None = None) -> list[Address]:
+        resolver = resolver or self._resolver
         if host == "localhost" or host.replace(".", "").isdigit() or ":" in host:
-            return _addresses(self._resolver, host, port)
+            return _addresses(resolver, host, port)
         answer: list[list[Address] | NetworkError] = []
 
         def ask() -> None:
             try:
-                answer.append(_addresses(self._resolver, host, port))
+                answer.append(_addresses(resolver, host, port))
             except NetworkError as error:
                 answer.append(error)
 

@@ -5,9 +5,14 @@ import ssl
 from typing import Any
 
 import pytest
+import trustme
 
 from fennec_cli.errors import InputError
-from fennec_cli.transport.fetch import fetch, is_public, public_addresses
+from fennec_cli.transport.fetch import fetch, is_public, public_addresses, public_network
+from fennec_cli.transport.network import Network
+from fennec_cli.transport.proxy import parse_proxy
+from tests.e2e.daemons import Middle
+from tests.e2e.peer import Peer, whole
 
 
 @pytest.mark.parametrize(
@@ -51,3 +56,21 @@ def test_private_addresses_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     assert public_addresses("a.example", 443) == [("93.184.216.34", 443)]
+
+
+def test_a_proxy_is_told_the_address_that_was_checked() -> None:
+    """The proxy might know another address for the name."""
+    ca = trustme.CA()
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("files.fennec.test").configure_cert(inside)
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    with Peer(whole(200, b"%PDF", "application/pdf"), context=inside) as peer, Middle(peer.port) as middle:
+        proxy = parse_proxy(f"http://127.0.0.1:{middle.port}", "HTTPS_PROXY")
+        network = Network(lambda _host, port: [("203.0.113.7", port)], proxy=proxy, pins=True)
+        assert fetch("https://files.fennec.test/a.pdf", trusting, network=network) == b"%PDF"
+        assert middle.asked[0].startswith(b"CONNECT 203.0.113.7:443 HTTP/1.1")
+        checked = public_network("https://10.0.0.1/a.pdf", trusting, {"HTTPS_PROXY": f"http://127.0.0.1:{middle.port}"})
+        with pytest.raises(InputError, match="private address"):
+            fetch("https://10.0.0.1/a.pdf", trusting, network=checked)
+        assert len(middle.asked) == 1
