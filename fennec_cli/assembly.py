@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fennec_cli.transport.client import HTTPClient
     from fennec_cli.transport.proxy import Proxy
 
+LINGER_S = 0.1  # for the end of an answer: a new connection to a provider takes about as long
 Say = Callable[[int, str], None]  # verbosity, text
 _T = TypeVar("_T")
 
@@ -46,6 +47,7 @@ class Overrides(NamedTuple):
     tpm: float | None = None
     max_wait: float | None = None
     no_breaker: bool = False
+    many: bool = False  # requests follow each other: their connections are used again
 
 
 class Assembly:
@@ -101,7 +103,7 @@ class Assembly:
             from fennec_cli.transport.client import HTTPClient
             from fennec_cli.transport.tls import plain_context
 
-            return HTTPClient(plain_context(), uds=str(engine().socket_path))
+            return HTTPClient(plain_context(), uds=str(engine().socket_path), linger_s=self._linger_s)
 
         return HTTPProvider(
             self._module,
@@ -206,13 +208,13 @@ class Assembly:
             from fennec_cli.transport.client import HTTPClient
 
             if not self._wants_proxy():
-                return HTTPClient(context())
+                return HTTPClient(context(), linger_s=self._linger_s)
             from fennec_cli.transport.network import Network
 
             proxy = self.proxy(endpoint.base_url)
             over_tls = proxy is not None and proxy.scheme == "https"
             network = Network(proxy=proxy, forwards=plain, proxy_context=outer() if over_tls else None)
-            return HTTPClient(context(), network=network)
+            return HTTPClient(context(), network=network, linger_s=self._linger_s)
 
         return HTTPProvider(
             self._module,
@@ -255,6 +257,10 @@ class Assembly:
             x509_strict=settings.x509_strict,
             environ=self._environ,
         )
+
+    @property
+    def _linger_s(self) -> float:
+        return LINGER_S if self._overrides.many else 0.0
 
     def _limits(self) -> Limits:
         given, settings, default = self._overrides, self._settings, self._module_limits()

@@ -316,6 +316,7 @@ def _overrides(options: CompleteOptions) -> Overrides:
         tpm=options.tpm,
         max_wait=options.max_wait,
         no_breaker=options.no_breaker,
+        many=options.input_format != "text",
     )
 
 

@@ -4,7 +4,7 @@ The interface is narrow on purpose, so that a leaner lane or httpx's successor s
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from ssl import SSLContext
 from time import monotonic
@@ -15,7 +15,7 @@ import httpx
 
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
-from fennec_cli.errors import ConfigError, ProtocolError
+from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProtocolError
 from fennec_cli.transport.chunked import Dechunker
 from fennec_cli.transport.network import Network, Seen, Stream
 from fennec_cli.transport.patience import Patience
@@ -58,10 +58,22 @@ class Exchange(NamedTuple):
 
 
 class HTTPClient:
-    """Connections of one thread to one endpoint. Opens nothing until the first exchange."""
+    """Connections of one thread to one endpoint. Opens nothing until the first exchange.
 
-    def __init__(self, context: SSLContext, *, uds: str | None = None, network: Network | None = None) -> None:
+    `linger_s` is how long the end of an answer that is complete already is waited for, so that its connection can be
+    used again: nothing where no other request follows.
+    """
+
+    def __init__(
+        self,
+        context: SSLContext,
+        *,
+        uds: str | None = None,
+        network: Network | None = None,
+        linger_s: float = 0.0,
+    ) -> None:
         self._network = network or Network()
+        self._linger_s = linger_s
         self._client = httpx.Client(transport=_Transport(context, self._network, uds), trust_env=False, timeout=None)
 
     @contextmanager
@@ -87,7 +99,7 @@ class HTTPClient:
             request = httpx.Request(
                 call.method, call.url, headers=headers, content=call.body or None, extensions=extensions
             )
-            response = self._client.send(request, stream=True)
+            response = self._sent(request)
         try:
             if response.status_code == 407 and proxy is not None:
                 from fennec_cli.transport.tunnel import refused
@@ -101,9 +113,24 @@ class HTTPClient:
                 proxy.shown if proxy else None,
                 partial(_issuer, response),
             )
-            yield Exchange(response.status_code, response.headers, _body(response), link)
+            body = _body(response)
+            yield Exchange(response.status_code, response.headers, body, link)
+            if self._linger_s:
+                patience.over(self._linger_s)
+                _drain(body)
         finally:
             response.close()
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send, once more if a connection that was kept turns out to be dead: nobody has seen the request then."""
+        network = self._network
+        before = (network.opened, network.received)
+        try:
+            return self._client.send(request, stream=True)
+        except (NetworkError, httpx.RemoteProtocolError):
+            if not network.opened or (network.opened, network.received) != before:
+                raise
+        return self._client.send(request, stream=True)
 
     def close(self) -> None:
         self._client.close()
@@ -148,6 +175,16 @@ def _body(response: httpx.Response) -> Iterator[bytes]:
         for data in raw:
             yield from inflater.feed(data)
         inflater.close()
+
+
+def _drain(body: Iterator[bytes]) -> None:
+    """Read the little that comes behind the last event. What goes wrong there harms nobody."""
+    size = 0
+    with suppress(FennecError):
+        for data in body:
+            size += len(data)
+            if size > READ_SIZE:
+                return
 
 
 def _is_chunked(response: httpx.Response) -> bool:

@@ -58,6 +58,8 @@ class Network(httpcore.NetworkBackend):
         self.forwards = forwards and proxy is not None and proxy.scheme != "socks5h"
         self.seen = Seen()
         self._pins = pins
+        self.opened = 0  # connections that were tried
+        self.received = 0  # bytes
         self._proxy_context = proxy_context
         self._resolver = resolver or _system_addresses
 
@@ -88,6 +90,7 @@ class Network(httpcore.NetworkBackend):
     def _connection(
         self, host: str, port: int, place: str, hint: str, resolver: Resolver | None = None
     ) -> socket.socket:
+        self.opened += 1
         patience = self._clocks()
         failure: OSError | None = None
         start = time.monotonic()
@@ -113,6 +116,7 @@ class Network(httpcore.NetworkBackend):
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
+        self.opened += 1
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self._clocks().connect_s())
         try:
@@ -194,7 +198,9 @@ class Stream(httpcore.NetworkStream):
                 signals.check()
                 self._socket.settimeout(max(0.001, min(end - time.monotonic(), signals.TICK_S)))
                 try:
-                    return self._socket.recv(max_bytes)
+                    data = self._socket.recv(max_bytes)
+                    self._network.received += len(data)
+                    return data
                 except TimeoutError:
                     if time.monotonic() < end:
                         continue

@@ -49,6 +49,7 @@ class Patience:
         self._waited_for_event = 0.0
         self._waited_for_content = 0.0
         self._phase = "first event"
+        self._linger_s = 0.0
         self._least_said: tuple[str, str | None] = ("", None)
 
     def event_seen(self) -> None:
@@ -60,6 +61,10 @@ class Patience:
 
     def finish_seen(self) -> None:
         self._phase = "tail"
+
+    def over(self, linger_s: float) -> None:
+        """The answer is complete: what still comes is waited for no longer than this."""
+        self._phase, self._linger_s = "over", linger_s
 
     def waited(self, seconds: float) -> None:
         """Add time spent waiting on the socket."""
@@ -77,6 +82,8 @@ class Patience:
     def read_s(self) -> float:
         """Seconds left for the next byte. Raises `ProviderTimeout`, which names the limit, when there are none."""
         limits = self._limits
+        if self._phase == "over":
+            return self._least((self._linger_s, "no end of the answer", self._linger_s, None))
         if self._phase == "tail":
             return self._least((TAIL_S, "no end of the stream", TAIL_S, None))
         if self._phase == "first event":
