@@ -1,6 +1,8 @@
-"""The only module that imports httpx: one HTTP exchange in, status, headers and raw bytes out.
+"""One HTTP exchange in, status, headers and raw bytes out.
 
-The interface is narrow on purpose, so that a leaner lane or httpx's successor stays a change of this file.
+This is httpx without its upper half: the pool and the protocol are httpcore's, with our own sockets below them. A
+request through httpx itself costs twice the time, and importing it half of a short run. The interface is narrow on
+purpose: another lane stays a change of this file.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -8,14 +10,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from ssl import SSLContext
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpcore
-import httpx
 
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
 from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProtocolError
+from fennec_cli.transport.address import address_of
 from fennec_cli.transport.chunked import Dechunker
 from fennec_cli.transport.network import Network, Seen, Stream
 from fennec_cli.transport.patience import Patience
@@ -74,7 +76,7 @@ class HTTPClient:
     ) -> None:
         self._network = network or Network()
         self._linger_s = linger_s
-        self._client = httpx.Client(transport=_Transport(context, self._network, uds), trust_env=False, timeout=None)
+        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=self._network, uds=uds)
 
     @contextmanager
     def exchange(self, call: HTTPCall, secret_headers: Headers, patience: Patience) -> Generator[Exchange, None, None]:
@@ -89,19 +91,16 @@ class HTTPClient:
             **call.headers,
             **secret_headers,
         }
-        proxy, extensions = self._network.proxy, {}
+        proxy, extensions = self._network.proxy, dict[str, Any]()
         if proxy is not None and self._network.forwards:
             extensions["target"] = call.url.encode("ascii")
             if proxy.basic:
                 headers["proxy-authorization"] = proxy.basic
         start = monotonic()
-        with _httpx_errors():
-            request = httpx.Request(
-                call.method, call.url, headers=headers, content=call.body or None, extensions=extensions
-            )
-            response = self._sent(request)
+        with _errors():
+            response = self._sent(_request(call, headers, extensions))
         try:
-            if response.status_code == 407 and proxy is not None:
+            if response.status == 407 and proxy is not None:
                 from fennec_cli.transport.tunnel import refused
 
                 raise refused(proxy)
@@ -113,43 +112,57 @@ class HTTPClient:
                 proxy.shown if proxy else None,
                 partial(_issuer, response),
             )
-            body = _body(response)
-            yield Exchange(response.status_code, response.headers, body, link)
+            answered = _headers(response)
+            body = _body(response, answered)
+            yield Exchange(response.status, answered, body, link)
             if self._linger_s:
                 patience.over(self._linger_s)
                 _drain(body)
         finally:
             response.close()
 
-    def _sent(self, request: httpx.Request) -> httpx.Response:
+    def _sent(self, request: httpcore.Request) -> httpcore.Response:
         """Send, once more if a connection that was kept turns out to be dead: nobody has seen the request then."""
         network = self._network
         before = (network.opened, network.received)
         try:
-            return self._client.send(request, stream=True)
-        except (NetworkError, httpx.RemoteProtocolError):
+            return self._pool.handle_request(request)
+        except (NetworkError, httpcore.RemoteProtocolError):
             if not network.opened or (network.opened, network.received) != before:
                 raise
-        return self._client.send(request, stream=True)
+        return self._pool.handle_request(request)
 
     def close(self) -> None:
-        self._client.close()
+        self._pool.close()
 
 
-class _Transport(httpx.HTTPTransport):
-    """httpx's transport over our own sockets (its constructor offers no way to pass them)."""
+def _request(call: HTTPCall, headers: Headers, extensions: dict[str, Any]) -> httpcore.Request:
+    url, host = address_of(call.url)
+    length = {"content-length": str(len(call.body))} if call.body or call.method == "POST" else {}
+    try:
+        given = [(name.encode("ascii"), value.encode("ascii")) for name, value in {**length, **headers}.items()]
+    except UnicodeEncodeError as error:
+        raise ConfigError("a header has a character that is not ASCII", hint="check configured headers") from error
+    return httpcore.Request(
+        call.method, url, headers=[(b"host", host), *given], content=call.body, extensions=extensions
+    )
 
-    def __init__(self, context: SSLContext, network: Network, uds: str | None) -> None:
-        super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=network, uds=uds)
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    """Names in lower case; what comes several times is joined, as RFC 9110 section 5.3 allows."""
+    headers: dict[str, str] = {}
+    for raw, data in response.headers:
+        name, value = raw.decode("latin-1").lower(), data.decode("utf-8", "replace")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
-def _tls_version(response: httpx.Response) -> str | None:
+def _tls_version(response: httpcore.Response) -> str | None:
     secured = response.extensions["network_stream"].get_extra_info("ssl_object")
     return secured.version() if secured else None
 
 
-def _issuer(response: httpx.Response) -> str | None:
+def _issuer(response: httpcore.Response) -> str | None:
     secured = response.extensions["network_stream"].get_extra_info("ssl_object")
     names = (
         {key: value for part in (secured.getpeercert() or {}).get("issuer", ()) for key, value in part}
@@ -159,12 +172,12 @@ def _issuer(response: httpx.Response) -> str | None:
     return names.get("organizationName") or names.get("commonName")
 
 
-def _body(response: httpx.Response) -> Iterator[bytes]:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    with _httpx_errors():
-        raw = response.iter_raw()
+def _body(response: httpcore.Response, headers: Mapping[str, str]) -> Iterator[bytes]:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    with _errors():
+        raw = response.iter_stream()
         stream = response.extensions["network_stream"]
-        if isinstance(stream, Stream) and stream.is_at_body and _is_chunked(response):
+        if isinstance(stream, Stream) and stream.is_at_body and response.status == 200 and _is_chunked(headers):
             raw = _dechunked(stream, raw)
         if encoding in ("identity", ""):
             yield from raw
@@ -187,8 +200,8 @@ def _drain(body: Iterator[bytes]) -> None:
                 return
 
 
-def _is_chunked(response: httpx.Response) -> bool:
-    return response.status_code == 200 and response.headers.get("transfer-encoding", "").lower() == "chunked"
+def _is_chunked(headers: Mapping[str, str]) -> bool:
+    return headers.get("transfer-encoding", "").lower() == "chunked"
 
 
 def _dechunked(stream: Stream, by_h11: Iterator[bytes]) -> Iterator[bytes]:
@@ -203,14 +216,10 @@ def _dechunked(stream: Stream, by_h11: Iterator[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _httpx_errors() -> Iterator[None]:
+def _errors() -> Iterator[None]:
     try:
         yield
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"the address cannot be used ({error})", hint="check base_url") from error
-    except httpx.UnsupportedProtocol as error:
-        raise ConfigError(f"{error}", hint="base_url must begin with https:// or http://") from error
-    except httpx.LocalProtocolError as error:
+    except httpcore.LocalProtocolError as error:
         raise ConfigError(f"the request cannot be sent ({error})", hint="check configured headers") from error
-    except httpx.TransportError as error:
+    except (httpcore.ProtocolError, httpcore.NetworkError, httpcore.TimeoutException) as error:
         raise ProtocolError(f"the server's answer is not whole HTTP ({error})") from error

@@ -11,11 +11,12 @@ from tests.e2e.runner import ROOT, Fennec
 
 Serve = Callable[..., Peer]
 
-# httpx looks for the libraries of its own command, rich and pygments, wherever they happen to be installed.
+# httpx parses unusual addresses only; it looks for rich and pygments wherever they happen to be installed.
 NEVER = {
     "asyncio",
     "cryptography",
     "diskcache",
+    "httpx",
     "importlib.metadata",
     "jsonschema",
     "keyring",
