@@ -87,6 +87,7 @@ class FennecError(Exception):
         self.retryable = self.default_retryable if retryable is None else retryable
         self.request_id = request_id
         self.attempts = 0
+        self.earlier: tuple[FennecError, ...] = ()  # with which the attempts before it failed
         self.partial = False
         self.address: str | None = None  # the URL of who was asked
         self.budget_exhausted = False  # not retried because all processes together retried too often
@@ -95,10 +96,13 @@ class FennecError(Exception):
     def exit_status(self) -> int:
         return EXIT_STATUS[self.error_class]
 
-    def line(self) -> str:
-        """One line for stderr, without the program's name and any secret: `CLASS: what failed, where; what to do`."""
+    def line(self, *, advice: bool = True) -> str:
+        """One line for stderr, without the program's name and any secret: `CLASS: what failed, where; what to do`.
+
+        Without `advice` it does not say what to do: for a failure that somebody sees to already.
+        """
         where = f"{self.provider}: " if self.provider else ""
-        hint = f"; {self.hint}" if self.hint else ""
+        hint = f"; {self.hint}" if self.hint and advice else ""
         line = redacted(" ".join(f"{self.error_class}: {where}{self.message}{hint}".split()))
         # A provider's text must not drive the terminal.
         return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)

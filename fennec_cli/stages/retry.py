@@ -103,6 +103,7 @@ def _again(
     engine.begin()
     state = RetryCallState(retry_object=engine, fn=None, args=(), kwargs={})
     failure, number = first, 0
+    failures: list[FennecError] = []
     try:
         while True:
             action = engine.iter(retry_state=state)
@@ -117,6 +118,7 @@ def _again(
                         number -= 1
                         raise failure from None
                     failure = error
+                    failures.append(error)
                     state.set_exception(sys.exc_info())  # type: ignore[arg-type]
             elif isinstance(action, DoSleep):
                 state.prepare_for_next_attempt()
@@ -125,6 +127,7 @@ def _again(
                 sleep(action)
     except FennecError as error:
         error.attempts = number - error.ends_retries  # what ends them was not sent
+        error.earlier = tuple(each for each in failures if each is not error)
         if error.budget_exhausted:
             error.hint = "retries of all processes are used up for the moment; try again later"
         if error.retry_after is not None and error.retryable and not error.ends_retries:

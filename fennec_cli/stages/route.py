@@ -52,7 +52,7 @@ def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[i
             if not goes_on or following is None:
                 _tell_tried(failed, [each.name for each in routes[: routes.index(here) + 1]])
                 raise failed
-            say(1, f"{failed.line()}: falling back from {here.name} to {following.name}")
+            say(1, f"{failed.line(advice=False)}: falling back from {here.name} to {following.name}")
             yield CompletionChunk(fallback=FallbackNotice(here.name, following.name, failed.error_class))
 
     return stage

@@ -26,7 +26,8 @@ KEYS: dict[str, str] = {
     "provider": "Provider to use when none is named. "
     "TOML allows it beside a [provider.NAME] only in another file: in the same one write it under [complete].",
     "strategy": "Who answers: `manual` (the named model), `fallback` (the next one when one fails), "
-    "`automatic` (the best of `candidates` for the request), or `cost` (the cheapest of them).",
+    "`automatic` (the best of `candidates` for the request), or `cost` (the cheapest of them). "
+    "A model that is known to lack what a prompt needs is skipped, unless `-m` names it.",
     "candidates": "Models that `automatic` and `cost` choose from; `PROVIDER/*` stands for all models of the list "
     "that `fennec models refresh` has kept.",
     "fallback": "Models to ask in this order when the first one fails.",

@@ -268,8 +268,10 @@ def test_an_open_circuit_falls_back_without_waiting(fennec: Fennec, two: Two) ->
     path, one, other = two(failure(503), answer("second"))
     for _ in range(5):
         fennec.complete("-c", path, "-m", "one/gpt-5.4-mini", *SOON).failed("unavailable", 7)
-    fennec.complete("-c", path, *FALL).succeeded("second")
-    assert (len(one.requests), len(other.requests)) == (5, 1)
+    result = fennec.complete("-c", path, "-v", *FALL)
+    assert (result.stdout, len(one.requests), len(other.requests)) == (b"second", 5, 1)
+    (line,) = [line for line in result.stderr.splitlines() if "circuit_open" in line]
+    assert line.endswith(" s: falling back from one/gpt-5.4-mini to two/gpt-5.4-nano")  # and no advice
 
 
 def test_a_request_that_is_wrong_itself_does_not_fall_back(fennec: Fennec, two: Two) -> None:

@@ -72,6 +72,7 @@ def test_the_last_error_is_raised_with_the_number_of_attempts() -> None:
     with pytest.raises(ServerError, match="3") as caught:
         run(script)
     assert caught.value.attempts == 3
+    assert [str(error) for error in caught.value.earlier] == ["1", "2"]
     assert script.calls == 3
 
 
