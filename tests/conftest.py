@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fennec_cli import redactor
+
 PREFIXES = ("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")
 
 
@@ -18,6 +20,13 @@ def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secrets and rules of one test hide nothing in what another one reads."""
+    monkeypatch.setattr(redactor, "_hidden", {})
+    monkeypatch.setattr(redactor, "_rules", [])
 
 
 def soak(small: int, full: int) -> int:

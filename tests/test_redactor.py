@@ -15,12 +15,6 @@ from fennec_cli.redactor import hide, redacted
 KEY = "sk-canary/0123+456789==é"
 
 
-@pytest.fixture(autouse=True)
-def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redactor, "_hidden", {})
-    monkeypatch.setattr(redactor, "_rules", [])
-
-
 def test_every_spelling_is_hidden() -> None:
     hide(KEY)
     for spelt in (KEY, quote(KEY, safe=""), quote_plus(KEY)):

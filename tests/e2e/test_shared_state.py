@@ -482,6 +482,19 @@ def test_a_dry_run_shows_whom_the_strategy_chooses(fennec: Fennec, two: Two) -> 
     assert not one.requests + other.requests
 
 
+@pytest.mark.parametrize("strategy", ["automatic", "cost"])
+def test_a_private_prompt_is_for_those_who_keep_nothing(
+    fennec: Fennec, config: Callable[[str], str], strategy: str
+) -> None:
+    path = config('candidates = ["anthropic/claude-haiku-5-5", "openrouter/openai/gpt-5.4"]')
+    keys = {"ANTHROPIC_API_KEY": "k1", "OPENROUTER_API_KEY": "k2", "OPENAI_BASE_URL": None}
+    asked = ("-c", path, "--strategy", strategy, "-v", "-n")
+    assert "anthropic/claude-haiku-5-5 chosen" in fennec.complete(*asked, env=keys).stderr
+    result = fennec.complete(*asked, "--private", env=keys)
+    assert f"{strategy}: anthropic/claude-haiku-5-5 skipped: it has no privacy opt-out" in result.stderr
+    assert json.loads(result.stdout)["body"]["provider"] == {"data_collection": "deny", "zdr": True}
+
+
 def test_manual_and_fallback_exclude_each_other(fennec: Fennec) -> None:
     fennec.complete("--strategy", "manual", "--fallback", "x").failed("usage", 2)
 
