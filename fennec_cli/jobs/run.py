@@ -18,7 +18,7 @@ from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.completion.row_models import RowModels
 from fennec_cli.config import Config, server_url
-from fennec_cli.errors import FennecError, OutputError, PartialBatch
+from fennec_cli.errors import Blocked, FennecError, OutputError, PartialBatch
 from fennec_cli.jobs.fetch import Answered, Collection, chunks_of, kept, noted
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import Service
@@ -38,6 +38,7 @@ from fennec_cli.stages import Chunks
 from fennec_cli.stages.judge import judge
 from fennec_cli.store import shared_state
 
+_CHANGING = {"mask", "block"}
 HEADER = ("ID", "PROVIDER", "MODEL", "STATE", "ROWS", "DONE", "FAILED", "CREATED")
 
 
@@ -70,6 +71,7 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     """Submit the rows on standard input, and write the job's id."""
     desk = _Desk(config, options.verbose, quiet=options.quiet)
     target = desk.registry.choose(options.model or config.model, options.provider)
+    _refuse_what_is_guarded(config, desk.registry, target.provider)
     service = desk.service(target.provider)
     complete = CompleteOptions(
         model=target.model,
@@ -88,6 +90,24 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     desk.notes.say(1, f"{job.rows} rows in {job.parts} batches at {target.provider}")
     _write(f"{job.id}\n".encode())
     return 0
+
+
+def _refuse_what_is_guarded(config: Config, registry: ProviderRegistry, provider: str) -> None:
+    """Raise `Blocked` where a guard of the live path is asked for: rows of a batch pass none of them."""
+    said, environ = config.commands.get("complete", {}), os.environ
+    reason = None
+    if (
+        environ.get("FENNEC_PRIVATE", "0") not in ("", "0")
+        or said.get("private")
+        or registry.requires_private(provider)
+    ):
+        reason = "a provider keeps the rows and answers of a batch, and private requests are asked for"
+    elif {environ.get("FENNEC_REDACT") or said.get("redact"), *config.filter.modes("request").values()} & _CHANGING:
+        reason = "rows of a batch are not filtered, and [filter] or --redact asks for it"
+    elif config.audit.required:
+        reason = "batches are not in the audit log, and audit.required is set"
+    if reason is not None:
+        raise Blocked(reason, hint="use `fennec complete --input ndjson`")
 
 
 def _prepared(requests: Requests, service: Service) -> Iterator[Prepared]:

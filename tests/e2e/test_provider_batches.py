@@ -272,3 +272,22 @@ def test_answers_enter_the_cache(shop: Shop) -> None:
     shop("fetch", job, "--cache", "use")
     shop.fennec.complete(*ask, stdin="one").succeeded("to one")
     shop.fennec.complete(*ask, stdin="two FAIL").failed("cache_miss", 13)
+
+
+@pytest.mark.parametrize(
+    ("table", "environment"),
+    [
+        ("", {"FENNEC_PRIVATE": "1"}),
+        ("", {"FENNEC_REDACT": "mask"}),
+        ('[filter]\npreset = "strict"\n', {}),
+        ('[filter]\nrequest = { secrets = "block" }\n', {}),
+        ("[complete]\nprivate = true\n", {}),
+        ("[audit]\nrequired = true\n", {}),
+    ],
+)
+def test_rows_that_a_guard_should_see_are_refused(one: Shop, table: str, environment: dict[str, str]) -> None:
+    path = Path(one.config)
+    path.write_text(path.read_text() + table)
+    arguments = ("batch", "submit", "-m", one.model, "-c", one.config)
+    assert "complete --input ndjson" in one.fennec(*arguments, stdin=rows("x"), env=environment).failed("blocked", 19)
+    assert not one.service.steps

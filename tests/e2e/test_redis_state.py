@@ -195,3 +195,20 @@ def test_a_cache_whose_server_is_lost_costs_no_answer(
     result = one.complete("-c", config, "-v")
     assert (result.text, result.status) == ("fine", 0)
     assert "the response cache cannot be used (redis: " in result.stderr
+
+
+def test_a_budget_is_kept_by_processes_on_two_machines(
+    fennec: Fennec, serve: Serve, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """13 dollars an answer, and 16 at most before it is sent: a hundred dollars are seven answers."""
+    peer = serve(answer("ok"))
+    path = Path(configured(tmp_path, redis_server.url))
+    prices = '[provider.openai.prices."m-1"]\ninput = 1_000_000\noutput = 2_000_000\n'
+    path.write_text(f"{path.read_text()}[budget.daily]\nusd = 100\n{prices}")
+    other = Fennec(tmp_path / "another machine", fennec.base_url)
+    other.home.mkdir()
+    options = ("--input", "lines", "-m", "m-1", "--max-tokens", "3", "--budget", "daily", "-c", str(path))
+    running = [each.start("complete", *options, stdin=subprocess.PIPE) for each in (fennec, other) * 2]
+    for process in running:
+        assert finished(process, b"hi\n" * 5).status in (0, 12, 16)
+    assert 0 < len(peer.requests) * 13 <= 100
