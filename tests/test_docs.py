@@ -100,6 +100,20 @@ def test_examples_use_what_exists(name: str) -> None:
         assert runs(text, TREE), text
 
 
+def blocks(path: Path) -> list[str]:
+    """Every line of a code block that calls fennec."""
+    code = "\n".join(re.findall(r"^```(?:sh|crontab|yaml|ini)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL))
+    return [line.partition(" #")[0] for line in code.replace("\\\n", " ").splitlines() if "fennec" in line]
+
+
+@pytest.mark.parametrize(
+    "path", [make_docs.ROOT / "README.md", *sorted((make_docs.ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_a_command_in_the_documentation_exists(path: Path) -> None:
+    for line in blocks(path):
+        assert runs(line, TREE), line
+
+
 def test_a_pipeline_with_an_unknown_option_is_not_shown() -> None:
     assert runs("cat x | fennec complete -q --input lines", TREE)
     assert not runs("cat x | fennec complete --no-such-option", TREE)
