@@ -3,6 +3,7 @@
 Two short transactions an attempt, none of them while anything is sent or waited for.
 """
 
+import itertools
 import os
 import random
 import time
@@ -113,7 +114,7 @@ class Gate:
         `deadline` is a moment of the monotonic clock. Raises `CircuitOpen`, and `LimitReached` when the wait would be
         longer than allowed.
         """
-        owner = os.urandom(16).hex()
+        owner = _new_owner()
         longest = self.rules.max_wait
         if deadline is not None:  # one that is over is not for us to tell: who need not wait is let through to it
             longest = min(longest, max(0.0, deadline - time.monotonic()))
@@ -251,6 +252,18 @@ class Gate:
             provider=self._what,
             retry_after=wait_s,
         )
+
+
+_PROCESS: dict[int, str] = {}  # a name that nobody can guess, by process: a fork gets its own
+_numbers = itertools.count(1)
+
+
+def _new_owner() -> str:
+    """The name of an attempt: a part of this process's."""
+    pid = os.getpid()
+    if pid not in _PROCESS:
+        _PROCESS[pid] = os.urandom(16).hex()
+    return f"{_PROCESS[pid]}.{next(_numbers)}"
 
 
 _KEEPER = Keeper(slots.TTL_S, slots.RENEW_S)

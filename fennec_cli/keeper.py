@@ -36,10 +36,10 @@ class Keeper:
             self._sleep(self._renew_s)
             with self._lock:
                 held = list(self._held.items())
-            for place in {place for _, place in held}:
-                store, name = place
-                owners = {owner for owner, where in held if where == place}
-                store.update([name], partial(self._renewed, owners))
+            for store, name in {place for _, place in held}:
+                store.update([name], partial(self._renewed, (store, name)))
 
-    def _renewed(self, owners: set[str], records: list[Record | None]) -> tuple[list[Record | None], None]:
-        return [slots.renew(records[0], time.time(), owners, self._ttl_s)], None
+    def _renewed(self, place: tuple[StateStore, str], records: list[Record | None]) -> tuple[list[Record | None], None]:
+        with self._lock:  # those that are held now: one that was given back meanwhile must not be taken up again
+            owners = {owner for owner, where in self._held.items() if where == place}
+        return [slots.renew(records[0], time.time(), owners, self._ttl_s) if owners else records[0]], None

@@ -1,6 +1,7 @@
 """How many requests are under way at once, over all processes: leases that end by themselves. Pure.
 
-The record holds `[owner, until]` for each; times are seconds since 1970.
+The record holds `[holder, until]` for each; times are seconds since 1970. An owner `HOLDER.PART` is one of many of a
+process, whose lease `[holder, until, [part, …]]` is for all of them: 256 single ones would not fit into a record.
 """
 
 from typing import Any
@@ -14,22 +15,50 @@ RENEW_S = 10.0
 def take(record: Record | None, now: float, owner: str, most: int, ttl_s: float = TTL_S) -> tuple[Record, bool]:
     """Take one of `most` slots; False if all are taken."""
     leases = _living(record, now, ttl_s)
-    if len(leases) >= most:
+    if sum(len(_parts(lease)) for lease in leases) >= most:
         return {"leases": leases}, False
-    return {"leases": [*leases, [owner, round(now + ttl_s, 3)]]}, True
+    holder, part = _split(owner)
+    others = [lease for lease in leases if lease[0] != holder]
+    own = [each for lease in leases if lease[0] == holder for each in _parts(lease)]
+    return {"leases": [*others, _lease(holder, now + ttl_s, [*own, part])]}, True
 
 
 def renew(record: Record | None, now: float, owners: set[str], ttl_s: float = TTL_S) -> Record:
     """Lengthen the leases of these owners, and take those up again that ran out meanwhile."""
-    others = [lease for lease in _living(record, now, ttl_s) if lease[0] not in owners]
-    return {"leases": [*others, *([owner, round(now + ttl_s, 3)] for owner in sorted(owners))]}
+    held: dict[str, list[str]] = {}
+    for owner in sorted(owners):
+        holder, part = _split(owner)
+        held.setdefault(holder, []).append(part)
+    others = [lease for lease in _living(record, now, ttl_s) if lease[0] not in held]
+    return {"leases": [*others, *(_lease(holder, now + ttl_s, parts) for holder, parts in held.items())]}
 
 
 def free(record: Record | None, now: float, owner: str, ttl_s: float = TTL_S) -> Record | None:
     """Give a slot back; None when no slot is taken any more."""
-    leases = [lease for lease in _living(record, now, ttl_s) if lease[0] != owner]
+    holder, part = _split(owner)
+    leases = []
+    for lease in _living(record, now, ttl_s):
+        parts = _parts(lease)
+        if lease[0] == holder and part in parts:
+            parts = [each for each in parts if each != part]
+            lease = [lease[0], lease[1], parts]
+        if parts:
+            leases.append(lease)
     return {"leases": leases} if leases else None
 
 
 def _living(record: Record | None, now: float, ttl_s: float) -> list[list[Any]]:
     return [lease for lease in (record or {}).get("leases", ()) if 0.0 < lease[1] - now <= ttl_s + 1.0]
+
+
+def _lease(holder: str, until: float, parts: list[str]) -> list[Any]:
+    return [holder, round(until, 3)] if parts == [""] else [holder, round(until, 3), parts]
+
+
+def _parts(lease: list[Any]) -> list[str]:
+    return lease[2] if len(lease) > 2 else [""]
+
+
+def _split(owner: str) -> tuple[str, str]:
+    holder, _, part = owner.partition(".")
+    return holder, part

@@ -1,6 +1,9 @@
 """Slots are leases: they end by themselves."""
 
+import orjson
+
 from fennec_cli.slots import TTL_S, Record, free, renew, take
+from fennec_cli.store import MAX_RECORD
 
 
 def taken(owners: str, now: float = 100.0) -> Record | None:
@@ -32,3 +35,25 @@ def test_one_that_nobody_renews_ends() -> None:
 def test_clocks_that_jump_free_what_was_taken() -> None:
     assert take(taken("a", now=10_000.0), 100.0, "b", most=1)[1]
     assert take(taken("a", now=100.0), 10_000.0, "b", most=1)[1]
+
+
+def test_many_of_one_process_fit_into_a_record() -> None:
+    record: Record | None = None
+    for number in range(256):
+        record, found = take(record, 100.0, f"{'a' * 32}.{123_456 + number}", most=256)
+        assert found
+    assert len(orjson.dumps(record)) < MAX_RECORD
+    assert not take(record, 100.0, "b", most=256)[1]
+    record = free(record, 100.0, f"{'a' * 32}.123456")
+    assert take(record, 100.0, "b", most=256)[1]
+
+
+def test_a_process_keeps_what_it_says_that_it_holds() -> None:
+    record = taken("b")
+    for part in ("a.1", "a.2", "a.3"):
+        record, _ = take(record, 100.0, part, most=16)
+    record = renew(record, 110.0, {"a.1", "a.3"})
+    assert record == {"leases": [["b", 130.0], ["a", 140.0, ["1", "3"]]]}
+    record = free(free(record, 110.0, "a.1"), 110.0, "a.3")
+    assert record == {"leases": [["b", 130.0]]}
+    assert free(record, 110.0, "a.9") == record
