@@ -17,13 +17,13 @@ from pathlib import Path
 from benchmarks import instructions
 from benchmarks.measure import RunFailed, Sample, run
 from benchmarks.table import TOOLS, render
-from benchmarks.tools import CHUNKS, ROOT, STATE, Bench, command, install_competitor, install_fennec
+from benchmarks.tools import CHUNKS, ROOT, ROWS, STATE, Bench, command, install_competitor, install_fennec
 
 Run = tuple[str, str]  # tool, case
 LIGHT = ("pass", "version", "help", "complete help", "live", "live alone")
-CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS, *STATE)))
+CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS, *STATE, *ROWS)))
 
-# How often each run is made: normally (about four minutes on two cores) and with --quick (about twenty seconds).
+# How often each run is made: normally (about nine minutes on two cores) and with --quick (about twenty seconds).
 TIMES: dict[Run, tuple[int, int]] = {
     **{("fennec", case): (21, 5) for case in LIGHT},
     ("fennec", "20k"): (9, 2),
@@ -31,6 +31,10 @@ TIMES: dict[Run, tuple[int, int]] = {
     ("fennec", "200k"): (5, 1),
     ("fennec", "transactions"): (5, 1),
     ("fennec", "updates"): (3, 1),
+    **{("fennec", case): (5, 0) for case in ("batch 16", "loop 16", "batch cached")},
+    ("fennec", "batch 256"): (3, 0),
+    ("fennec", "10k"): (1, 0),
+    ("fennec", "100k"): (1, 0),
     ("llm", "help"): (9, 1),
     **{(tool, "live"): (9, 1) for tool in TOOLS[1:]},
     **{(tool, "20k"): (2, 1) for tool in TOOLS[1:]},

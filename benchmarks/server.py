@@ -85,7 +85,7 @@ def _wanted(body: bytes) -> int:
 
 def main() -> None:
     """Print the port, then serve until standard input ends."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     for count in map(int, sys.argv[1:]):
         answer(count)
     print(listener.getsockname()[1], flush=True)

@@ -14,6 +14,7 @@ from benchmarks.server import answer_text
 ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
 CHUNKS = {"live": 1, "live alone": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
 STATE = ("transactions", "updates")  # cases that measure themselves and print the figure
 # Every event is at once a line for sed and an object for jq; `fennec` is what this pipe becomes.
 CURL = """\
@@ -51,8 +52,16 @@ class Bench:
     def prompt(self) -> Path:
         return self.scratch / "prompt"
 
+    def rows(self, count: int) -> Path:
+        """A file of so many rows."""
+        place = self.scratch / f"rows-{count}"
+        if not place.exists():
+            place.write_text("".join(f'{{"id":"row-{n}","prompt":"Name three colours, {n}."}}\n' for n in range(count)))
+        return place
+
     def prepare(self) -> None:
         self.prompt.write_text(PROMPT)
+        (self.scratch / "wide.toml").write_text("[provider.openai]\nmax_parallel = 256\n")
         (self.scratch / "llm").mkdir()
         (self.scratch / "llm" / "extra-openai-models.yaml").write_text(LLM_MODELS.format(base_url=self.base_url))
 
@@ -64,6 +73,13 @@ def fennec(environment: Path, case: str) -> list[str]:
     if case in CHUNKS:
         ndjson = ["--ndjson"] if case.endswith("ndjson") else []
         return [program, "complete", "-m", f"openai/bench-{CHUNKS[case]}", *ndjson]
+    if case == "loop 16":
+        return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "loop.py"), "bench-1", "16"]
+    if case in ROWS:
+        jobs = "-j256" if case == "batch 256" else "-j16"
+        cached = ["--cache", "use"] if case == "batch cached" else []
+        rows = ["--input", "ndjson", "--ndjson", "-c", "wide.toml", jobs]
+        return [program, "complete", "-m", "openai/bench-1", *rows, *cached]
     if case in STATE:
         return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "state.py"), case]
     return [program, *{"version": ["--version"], "help": ["--help"], "complete help": ["complete", "--help"]}[case]]
@@ -90,12 +106,16 @@ def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
     if case == "live alone":
         del environ["HOME"]  # then there is no place for a state that is shared
     figure = float if case in STATE else None
-    return Command(tuple(ARGV[tool](environment, case)), bench.prompt, environ, _check(case), figure)
+    stdin = bench.rows(ROWS[case]) if case in ROWS else bench.prompt
+    return Command(tuple(ARGV[tool](environment, case)), stdin, environ, _check(case), figure)
 
 
 def _check(case: str) -> Callable[[bytes], bool]:
     if case == "pass":
         return lambda output: not output
+    if case in ROWS:
+        closing = b'"content": " the"' if case == "loop 16" else b'"ok":true'
+        return lambda output: output.count(closing) == ROWS[case]
     if case not in CHUNKS:
         return lambda output: bool(output)
     if case.endswith("ndjson"):
