@@ -27,6 +27,7 @@ from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS
 from fennec_cli.registry import ProviderRegistry
+from fennec_cli.safeguards import safeguards
 
 
 class Keeping(NamedTuple):
@@ -95,6 +96,7 @@ def run_set(config: Config, name: str, slot: Slot, keeping: Keeping) -> int:
     secret = checked(_standard_input(), "standard input")
     vault = _vault(name, keeping)
     store(name, secret, vault, os.environ, slot=slot)
+    _record(config, "key_stored", name, slot)
     notes.say(0, f"the {'next ' if slot == 'next' else ''}key of {name} is in {vault.title}")
     with closing(ProviderRegistry(config)) as registry:
         if not _providers_of(config, name):
@@ -104,10 +106,11 @@ def run_set(config: Config, name: str, slot: Slot, keeping: Keeping) -> int:
     return 0
 
 
-def run_rm(name: str, slot: Slot | None, passphrase_file: str | None) -> int:
+def run_rm(config: Config, name: str, slot: Slot | None, passphrase_file: str | None) -> int:
     """Run `fennec keys rm` and return its exit status."""
     _use_passphrase(passphrase_file)
     remove(name, os.environ, slot=slot)
+    _record(config, "key_removed", name, slot)
     return 0
 
 
@@ -134,6 +137,7 @@ def run_rotate(config: Config, name: str, keeping: Keeping, *, reads_stdin: bool
         raise
     if not promote(name, key.generation, os.environ) and stored.in_slot("active").id != key.id:
         raise ConfigError(f"another process has changed the keys of {name} meanwhile", hint="look with `fennec keys`")
+    _record(config, "key_rotated", name, "active")
     Notes(quiet=keeping.quiet).say(0, f"{name}: the new key works and is active now; the old one is kept as retired")
     return 0
 
@@ -152,6 +156,13 @@ def run_test(config: Config, name: str | None, passphrase_file: str | None, outp
     for failure in failures:
         Notes().error(failure)
     return failures[0].exit_status if failures else 0
+
+
+def _record(config: Config, event: str, name: str, slot: Slot | None) -> None:
+    """Put a change of what is stored into the audit log."""
+    guards = safeguards(config, say=Notes().loud)
+    guards.record(event, {"fennec.key_name": name, "fennec.key_slot": slot or "all"})
+    guards.close()
 
 
 def _rows(registry: ProviderRegistry, config: Config) -> Iterator[Row]:

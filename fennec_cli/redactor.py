@@ -4,14 +4,10 @@ Every secret that is loaded is hidden here; every way out (messages, log, errors
 of -vvv, audit) goes through `redacted`.
 """
 
-from collections.abc import Callable
-
 MASK = "***"
 SHORTEST = 6  # characters: hiding shorter texts would garble what is said, and nobody's key is that short
 
-Rule = Callable[[str], str]
 _hidden: dict[str, None] = {}
-_rules: list[Rule] = []
 
 
 def hide(text: str) -> None:
@@ -21,19 +17,12 @@ def hide(text: str) -> None:
         _hidden[text] = None
 
 
-def add_rule(rule: Rule) -> None:
-    """Let `rule`, too, take something out of all that is said."""
-    _rules.append(rule)
-
-
 def redacted(text: str) -> str:
     """Return `text` without any secret."""
     for secret in sorted(_hidden, key=len, reverse=True):  # one may be a part of another
         for form in _forms(secret):
             if form in text:
                 text = text.replace(form, MASK)
-    for rule in _rules:
-        text = rule(text)
     return text
 
 

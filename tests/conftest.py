@@ -24,9 +24,8 @@ def clean_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture(autouse=True)
 def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secrets and rules of one test hide nothing in what another one reads."""
+    """The secrets of one test hide nothing in what another one reads."""
     monkeypatch.setattr(redactor, "_hidden", {})
-    monkeypatch.setattr(redactor, "_rules", [])
 
 
 def soak(small: int, full: int) -> int:

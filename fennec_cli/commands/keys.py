@@ -94,12 +94,12 @@ def set_(config: Any, /, name: str, is_next: bool, **given: Any) -> int:
 @settings_options
 @help_options
 @click.pass_obj
-def rm(_config: Any, /, name: str, slot: Any, passphrase_file: str | None) -> int:
+def rm(config: Any, /, name: str, slot: Any, passphrase_file: str | None) -> int:
     """Remove the keys that are stored under NAME."""
     from fennec_cli.key_care import run_rm
 
     signals.install()
-    return run_rm(name, slot, passphrase_file)
+    return run_rm(config, name, slot, passphrase_file)
 
 
 @keys.command(cls=Command, add_help_option=False, epilog=ROTATE_EXAMPLES)

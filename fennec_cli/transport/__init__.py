@@ -204,7 +204,11 @@ class HTTPProvider:
         error.provider = error.provider or self.provider_name
         error.address = error.address or self._endpoint.base_url
         if self._own.sent_key:
-            error.message = error.message.replace(self._own.sent_key.removeprefix("Bearer "), "***")
+            error.message = error.message.replace(self._own.sent_key.removeprefix("Bearer "), MASK)
+        if error.status is not None:  # the provider's words, which may be the prompt's
+            from fennec_cli.rules import redact
+
+            error.message = redact(error.message)
 
     def call(self, request: CompletionRequest) -> HTTPCall:
         """Return the call that `stream_completion` makes, but for the key. Looks for no key and opens nothing."""

@@ -165,3 +165,12 @@ def test_canary_is_in_no_core(fennec: Fennec, serve: Serve) -> None:
         pytest.skip("this machine writes no core files here: NOT tested")
     serve([send(head(), delta("Hel")), stall()])
     assert dumps(fennec, *command(), "complete", "--no-stdin", "hi") == (False, False)
+
+
+def test_a_secret_of_the_prompt_that_the_provider_repeats_is_not_said(fennec: Fennec, serve: Serve) -> None:
+    """It is none of our keys: the rules of the filter know what it looks like."""
+    token = "glpat-" + "x9Kq3Lm7Zt2Vb8Nc4Rw1"
+    serve(failure(400, f"cannot read {token} here"))
+    line = fennec.complete("--log-file", "log").failed("request", 5)
+    assert "cannot read" in line
+    assert token not in line + (fennec.home / "log").read_text()

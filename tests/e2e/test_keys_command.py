@@ -26,6 +26,13 @@ def sent_keys(peer: Peer) -> list[str]:
     return [request.headers["authorization"].removeprefix("Bearer ") for request in peer.requests]
 
 
+def events(fennec: Fennec) -> list[object]:
+    """What the audit log says of keys, without the requests."""
+    lines = (fennec.home / ".local/state/fennec/audit/audit.jsonl").read_bytes().splitlines()
+    names = [orjson.loads(line)["event"] for line in lines]
+    return [name for name in names if str(name).startswith("key_")]
+
+
 def takes_only(key: str, script: Script) -> Script:
     """A server that answers 401 to every other key."""
 
@@ -166,6 +173,7 @@ def test_rotate_tries_the_new_key_and_then_makes_it_the_active_one(fennec: Fenne
     assert (result.status, result.stdout) == (0, b"")
     assert [row["slot"] for row in rows(fennec)] == ["active", "retired"]
     assert sent_keys(peer) == [f"{CANARY}-wrong", NEW]
+    assert events(fennec) == ["key_stored", "key_rotated"]
 
 
 def test_rotate_from_cron_takes_the_key_that_is_next(fennec: Fennec, serve: Serve) -> None:
@@ -286,6 +294,8 @@ def test_a_key_that_is_revoked_among_200_prompts_of_several_processes_fails_none
     assert [(result.status, result.stdout) for result in results] == [(0, b"Hello\n" * 50)] * 4
     assert server.good == {OLD: 60, NEW: 140}
     assert sum("is active now" in result.stderr for result in results) == 1
+    assert events(fennec) == ["key_stored", "key_stored", "key_rotated"]
+    assert fennec("audit", "verify").status == 0
     assert [row["slot"] for row in rows(fennec)] == ["active", "retired"]
 
 
