@@ -50,6 +50,11 @@ class RegionalProvider:
     def preview(self, request: CompletionRequest) -> HTTPCall:
         return self.first.preview(request)
 
+    def open(self) -> None:
+        """Build the clients now, so that the first request does not wait for them."""
+        for _, provider in self._places:
+            provider.open()
+
     def close(self) -> None:
         for _, provider in self._places:
             provider.close()

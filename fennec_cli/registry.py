@@ -58,7 +58,9 @@ class ProviderRegistry:
         state: StateStore | None = None,
         record: Record = no_record,
         offline: bool = False,
+        engines: "Mapping[str, Engine] | None" = None,
     ) -> None:
+        """`engines` are those of local models that somebody else has started, by model, and closes."""
         self.state = state or shared_state(environ, partial(say, 1), server_url(config.cache.backend, environ))
         self._config = config
         self._overrides = overrides
@@ -73,6 +75,7 @@ class ProviderRegistry:
         self._offline = offline  # no socket is opened to find out what could answer
         self._providers: dict[str, _Provider] = {}
         self._engines: list[Engine] = []
+        self._running = engines or {}
 
     def choose(self, model: str | None = None, provider: str | None = None) -> Target:
         """Decide which provider and model answer. Raises `ConfigError` when nothing is configured."""
@@ -298,22 +301,25 @@ class ProviderRegistry:
         assembly = self._assembly(settings, model)
         if settings.type == "local":
             wanted = model or self._default_model(name)
-            return assembly.local(lambda: self._start_engine(settings, wanted))
+            return assembly.local(lambda: self._running.get(wanted) or self.start_engine(name, wanted))
         if settings.extra.get("regions") or settings.extra.get("allowed_regions") is not None:
             from fennec_cli.regional import RegionalProvider
 
             return RegionalProvider(assembly.regional(), say=self._say)
         return assembly.provider()
 
-    def _start_engine(self, settings: ProviderConfig, model: str) -> "Engine":
+    def start_engine(self, name: str, model: str, *, parallel: int = 1) -> "Engine":
+        """Load a local model, for so many requests at once, until this registry is closed."""
         from fennec_cli.engine import start_engine
         from fennec_cli.model_files import ModelManager
 
+        settings = self._settings(name)
         engine = start_engine(
             ModelManager(environ=self._environ).path_of(model),
             model_id=model,
             context=settings.extra.get("num_ctx"),
             gpu_layers=settings.extra.get("gpu_layers"),
+            parallel=parallel,
         )
         self._engines.append(engine)
         return engine

@@ -221,6 +221,14 @@ class HTTPProvider:
         configured = {name: masked_header(name, call.headers[name]) for name in self._endpoint.headers}
         return call._replace(headers={**call.headers, **configured, **secret})
 
+    def open(self) -> "HTTPClient":
+        """Return this thread's client; built now, so that the first request does not wait for it."""
+        own = self._own
+        if own.client is None:
+            own.client = self._connect()
+            self._clients.append(own.client)
+        return own.client
+
     def close(self) -> None:
         for client in self._clients:
             client.close()
@@ -241,12 +249,8 @@ class HTTPProvider:
         return request._replace(messages=tuple(messages))
 
     def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
-        own = self._own
-        if own.client is None:
-            own.client = self._connect()
-            self._clients.append(own.client)
         credential = _Credential(self._secret_headers, self._renewed, self._worked, self._met)
-        return _Checked(own.client, call, credential, patience, self._module, self._trace)
+        return _Checked(self.open(), call, credential, patience, self._module, self._trace)
 
     def _secret_headers(self) -> Headers:
         key = self._own.sent_key = self._key()
@@ -284,6 +288,8 @@ class HTTPProvider:
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
                 client_request_id=client_id,
                 limits=_limits(exchange.headers),
+                sent_at=exchange.link.sent_at,
+                connect_s=exchange.link.connect_s,
             )
         )
 

@@ -30,7 +30,8 @@ READ_SIZE = 64 * 1024
 class Link(NamedTuple):
     """How an answer came: the TLS version (None for plain http), and seconds from the call to the answer's head.
 
-    `issuer` names who signed the server's certificate, as long as the answer is open.
+    `issuer` names who signed the server's certificate, as long as the answer is open. `sent_at` is the moment (of the
+    monotonic clock) of the request's first byte, before which opening the connection took `connect_s`.
     """
 
     tls: str | None = None
@@ -38,6 +39,8 @@ class Link(NamedTuple):
     seen: Seen = Seen()
     proxy: str | None = None
     issuer: Callable[[], str | None] = lambda: None
+    sent_at: float | None = None
+    connect_s: float = 0.0
 
 
 class Exchange(NamedTuple):
@@ -91,7 +94,8 @@ class HTTPClient:
             **call.headers,
             **secret_headers,
         }
-        proxy, extensions = self._network.proxy, dict[str, Any]()
+        network = self._network
+        proxy, extensions = network.proxy, dict[str, Any]()
         if proxy is not None and self._network.forwards:
             extensions["target"] = call.url.encode("ascii")
             if proxy.basic:
@@ -100,6 +104,7 @@ class HTTPClient:
         with _errors():
             response = self._sent(_request(call, headers, extensions))
         try:
+            sent_at, opening_since = network.sent_at, network.opening_since
             if response.status == 407 and proxy is not None:
                 from fennec_cli.transport.tunnel import refused
 
@@ -111,6 +116,8 @@ class HTTPClient:
                 seen,
                 proxy.shown if proxy else None,
                 partial(_issuer, response),
+                sent_at,
+                0.0 if sent_at is None or opening_since is None else sent_at - opening_since,
             )
             answered = _headers(response)
             body = _body(response, answered)
@@ -125,11 +132,13 @@ class HTTPClient:
         """Send, once more if a connection that was kept turns out to be dead: nobody has seen the request then."""
         network = self._network
         before = (network.opened, network.received)
+        network.opening_since = network.sent_at = None
         try:
             return self._pool.handle_request(request)
         except (NetworkError, httpcore.RemoteProtocolError):
             if not network.opened or (network.opened, network.received) != before:
                 raise
+        network.opening_since = network.sent_at = None
         return self._pool.handle_request(request)
 
     def close(self) -> None:

@@ -60,6 +60,8 @@ class Network(httpcore.NetworkBackend):
         self._pins = pins
         self.opened = 0  # connections that were tried
         self.received = 0  # bytes
+        self.opening_since: float | None = None  # moment at which the exchange under way had to open a connection
+        self.sent_at: float | None = None  # moment of the first byte of its request
         self._proxy_context = proxy_context
         self._resolver = resolver or _system_addresses
 
@@ -72,6 +74,7 @@ class Network(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         proxy = self.proxy
+        self.opening_since = time.monotonic()
         if proxy is None:
             hint = "check the address and that the server runs"
             return Stream(self._connection(host, port, f"{host}:{port}", hint), self, f"{host}:{port}")
@@ -216,6 +219,8 @@ class Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self.is_at_body, self._head = False, b""
         patience = self._network._clocks()
+        if self._network.sent_at is None:
+            self._network.sent_at = time.monotonic()
         view = memoryview(buffer)
         try:
             while view:
