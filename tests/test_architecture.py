@@ -16,6 +16,7 @@ LAYERS: list[set[str]] = [
         "audit_report",
         "cache_care",
         "cache_lines",
+        "bench",
         "completion",
         "config_check",
         "config_report",
@@ -94,6 +95,7 @@ HOMES: dict[str, set[str]] = {
         "batch",
         "cache_care",
         "cache_lines",
+        "bench",
         "catalogue",
         "commands",
         "completion",
@@ -196,6 +198,12 @@ def test_third_party_packages_have_one_home(name: str, path: Path) -> None:
 @pytest.mark.parametrize(("name", "path"), [m for m in modules() if unit(m[1]) in PURE])
 def test_pure_modules_do_no_input_or_output(name: str, path: Path) -> None:
     assert not {imported.split(".")[0] for imported in imports(path)} & IMPURE_MODULES, name
+
+
+def test_what_bench_says_of_its_samples_is_pure() -> None:
+    for name in ("compare", "page", "plan", "result", "sample", "sets", "stats", "summary", "svg", "table", "units"):
+        found = {imported.split(".")[0] for imported in imports(PACKAGE / "bench" / f"{name}.py")}
+        assert not found & (IMPURE_MODULES | {"time"}), name
 
 
 def test_stages_do_not_know_each_other() -> None:

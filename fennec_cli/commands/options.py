@@ -14,12 +14,16 @@ GENERAL = "General"
 class Option(click.Option):
     """An option with a group, an environment twin `FENNEC_<OPTION>`, and a place in the short help or not.
 
-    `key` is its name in the configuration table of its command.
+    `key` is its name in the configuration table of its command. With `single` the environment twin of a repeatable
+    option may also be one value as it is.
     """
 
-    def __init__(self, *declarations: Any, group: str = GENERAL, daily: bool = False, **attributes: Any) -> None:
+    def __init__(
+        self, *declarations: Any, group: str = GENERAL, daily: bool = False, single: bool = False, **attributes: Any
+    ) -> None:
         self.group = group
         self.daily = daily
+        self.single = single
         super().__init__(*declarations, **attributes)
         self.key = max(self.opts, key=len).lstrip("-").replace("-", "_")
         if self.envvar is None and self.name is not None:
@@ -32,6 +36,8 @@ class Option(click.Option):
         raw = self.resolve_envvar_value(ctx)
         if raw is None:
             return None
+        if self.single and not raw.lstrip().startswith("["):
+            return (raw,)
         import orjson
 
         try:
@@ -101,8 +107,8 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
 class Whole(click.IntRange):
     """A whole number with a lowest value, which the help does not repeat behind every option."""
 
-    def __init__(self, low: int) -> None:
-        super().__init__(min=low)
+    def __init__(self, low: int, high: int | None = None) -> None:
+        super().__init__(min=low, max=high)
 
     def _describe_range(self) -> str:
         return ""

@@ -252,7 +252,44 @@ COMPLETE = Table(
     }
 )
 
-COMMANDS = {"complete": COMPLETE}
+BENCH = Table(
+    {
+        "model": _project(texts),
+        "models_from": Key(name),
+        "requests": _project(integer(1)),
+        "duration": _project(duration),
+        "jobs": _project(integer(1, 1024)),
+        "rate": _project(number(0.001)),
+        "arrival": _project(choice("poisson", "constant")),
+        "sweep": Key(flag),
+        "warmup": _project(integer(0)),
+        "seed": _project(integer()),
+        "slo": _project(name),
+        "max_cost": Key(number(0)),
+        "set": _project(name),
+        "input": Key(choice("text", "lines", "nul", "ndjson")),
+        "system": Key(text),
+        "max_tokens": _project(integer(1)),
+        "temperature": _project(number(0)),
+        "option": Key(texts),
+        "baseline": Key(name),
+        "max_regression": _project(name),
+        "format": _project(choice("table", "json", "ndjson", "csv")),
+        "output": Key(name),
+        "report": Key(name),
+        "self": Key(flag),
+        **TIMEOUTS,
+        "retries": Key(integer(0)),
+        "breaker": Key(flag),
+        "api_key_file": Key(name),
+        "quiet": Key(flag),
+        "verbose": Key(integer(0)),
+        "log_file": Key(name),
+        "no_color": Key(flag),
+    }
+)
+
+COMMANDS = {"complete": COMPLETE, "bench": BENCH}
 
 _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
     "model": _project(name),

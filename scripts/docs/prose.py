@@ -185,6 +185,28 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "Whatever was written is never taken back: with --atomic, -x, -o or --json the answer is held "
         "until it is complete.",
     ),
+    "fennec bench": (
+        "A closed loop (-j) keeps a number of requests under way and sends the next one when one is answered; "
+        "when the server slows down, so does the load, and the queue that users would stand in is hidden. "
+        "An open loop (--rate) sends at planned moments whatever comes back; the figures from the planned moment "
+        "then hold all waiting. Both count all models together, and -N each model and level of load by itself. "
+        "With several models each round asks every model once, in random order, so that a drift meets all alike.",
+        "Prompts come from standard input unless --set is given or standard input is a terminal, empty, or the list of "
+        "models. Answers are neither shown nor kept, and results hold no prompt. "
+        "The prompts of a set differ from their first word on, so that no server's prefix cache helps.",
+        "Moments are taken in worker processes, one for 32 lanes. "
+        "The result is marked as not valid when requests went out later than 10 ms or 5 % of the median time to first "
+        "token (p99), or when a worker used more than 80 % of a processor: then our own side was the bottleneck, "
+        "and the figures are not the provider's. "
+        "--self measures fennec's own error and cost.",
+        "With --baseline a figure (TTFT, TPOT, E2E, share of answers) is a regression when it is worse by more than "
+        "--max-regression and the 95 % interval of the change excludes no change; the class is then `regression`. "
+        "The table says the size of the effect by Cliff's delta.",
+        "A request that fails is counted and never left out. If no request was answered the exit status is that of "
+        "the failure; if none of one model was, the class is `partial_batch`.",
+        "JSON Schemas of all forms are part of the package: `bench.json`, `bench-request.json`, `bench-self.json`. "
+        "Definitions of all figures are in --json, in the report, and shown with -v.",
+    ),
     "fennec models": (
         "Models of the embedded engine are files in `$XDG_DATA_HOME/fennec/models`. "
         "They are used as `local/NAME`, and nothing is ever fetched without being asked for.",
@@ -232,6 +254,19 @@ DESCRIPTIONS["fennec keys"] = (
 
 # Further sentences for an option, after its one line of help.
 OPTION_NOTES: dict[str, dict[str, str]] = {
+    "fennec bench": {
+        "--model": "Its variable may also hold one name as it is.",
+        "--models-from": "Empty lines and those that begin with # are left out.",
+        "--set": "In tokens in and out: short 32x32, chat 128x128, long-answer 64x512, summary 1024x128, rag 4096x256.",
+        "--requests": "A median needs 20 answers, a p90 100, a p99 1,000; below that a figure is not given.",
+        "--jobs": "Lanes begin 5 ms after each other.",
+        "--sweep": "Rates are halved down to an eighth, jobs down to one.",
+        "--max-cost": "The most a request may cost is estimated, so it needs --max-tokens or a built-in set, "
+        "and a known price. Requests under way count in full.",
+        "--baseline": "Models and levels of load that it does not know are said; so are other conditions than now.",
+        "--breaker": "Also where `rpm` or `tpm` are configured, the state that all processes share is used.",
+        "--report": "It needs no network and has no script.",
+    },
     "fennec complete": {
         "--model": "Without the provider the default one is used. "
         "An alias is a name in `[alias]` of the configuration.",

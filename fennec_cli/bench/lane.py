@@ -1,0 +1,167 @@
+"""One request at a time through the pipeline of `fennec complete`, and a note of when what happened."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from fennec_cli.aggregate import ResponseAggregator
+from fennec_cli.assembly import Overrides
+from fennec_cli.bench.sample import Sample
+from fennec_cli.chunk import CompletionChunk, TokenUsage
+from fennec_cli.config import Config
+from fennec_cli.errors import FennecError
+from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline
+from fennec_cli.registry import ProviderRegistry, Target
+from fennec_cli.request import EMPTY, CompletionRequest
+from fennec_cli.stages import Stage
+from fennec_cli.store import Change, Record, Result, StateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fennec_cli.engine import Engine
+
+DEADLINE_S = 1800.0
+MOST_PARALLEL = 256  # what a shared state can count
+
+
+class Setup(NamedTuple):
+    """What all lanes of a run have in common."""
+
+    config: Config
+    overrides: Overrides
+    targets: Sequence[Target]
+    requests: Sequence[CompletionRequest]  # without their model
+    retries: int = 0
+    breaker: bool = False
+    engines: "Mapping[str, Engine]" = EMPTY
+
+    def name(self, model: int) -> str:
+        target = self.targets[model]
+        return f"{target.provider}/{target.model}"
+
+    def shares_state(self, target: Target) -> bool:
+        """Whether the requests count in what all processes share: where the user limits the rate, or asks for it."""
+        provider = self.config.provider_config(target.provider)
+        return bool(self.breaker or provider.rpm or provider.tpm)
+
+
+class Forgetful:
+    """A state that remembers nothing, so that one request of a run does not hold up another."""
+
+    def get(self, _name: str, /) -> Record | None:
+        return None
+
+    def update(self, names: Sequence[str], change: Change[Result], /) -> Result:
+        return change([None] * len(names))[1]
+
+    def scan(self, _prefix: str, /) -> "Iterator[tuple[str, Record]]":
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Lanes:
+    """The pipelines of all models, for all threads of a process. `shared` is the state of those that share theirs."""
+
+    def __init__(self, setup: Setup, shared: StateStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._setup = setup
+        self._clock = clock
+        config, engines = setup.config, setup.engines
+        self._alone = ProviderRegistry(config, overrides=setup.overrides, state=Forgetful(), engines=engines)
+        self._sharing = ProviderRegistry(config, overrides=setup.overrides, state=shared, engines=engines)
+        self._stages = [self._stage(target) for target in setup.targets]
+
+    def open(self) -> None:
+        """Build what can be built before this thread's first request."""
+        for target in self._setup.targets:
+            self._registry(target).get_provider(target.provider, target.model).open()
+
+    def run(self, index: int, model: int, prompt: int, planned: float) -> tuple[Sample, FennecError | None]:
+        """Send one request; moments are of the monotonic clock."""
+        request = self._setup.requests[prompt]._replace(
+            model=self._setup.targets[model].model, deadline=self._clock() + DEADLINE_S
+        )
+        watch, error = _Watch(self._clock), None
+        try:
+            with closing(self._stages[model](request)) as chunks:
+                for chunk in chunks:
+                    watch.see(chunk)
+            error = watch.fault
+        except FennecError as raised:
+            error = raised
+        return watch.sample(index, self._setup.name(model), planned, error), error
+
+    def close(self) -> None:
+        self._alone.close()
+        self._sharing.close()
+
+    def _registry(self, target: Target) -> ProviderRegistry:
+        return self._sharing if self._setup.shares_state(target) else self._alone
+
+    def _stage(self, target: Target) -> Stage:
+        setup, registry = self._setup, self._registry(target)
+        provider = registry.get_provider(target.provider, target.model)
+        gate = registry.gate(target.provider, target.model, single=False)
+        breaker = gate.rules.breaker if setup.breaker else None
+        gate.rules = gate.rules._replace(breaker=breaker, counted=False, max_parallel=MOST_PARALLEL)
+        settings = PipelineSettings(
+            retry=setup.config.provider_config(target.provider).retry._replace(max_attempts=setup.retries + 1),
+            shows_reasoning=True,
+            allow_truncated=True,  # prompts of a set are made to be cut at their length
+        )
+
+        def cost(name: str, model: str, usage: TokenUsage) -> float | None:
+            price = registry.price(name, model)
+            return price.cost_usd(usage) if price else None
+
+        return request_pipeline(attempts(provider, gate, settings), settings, cost)
+
+
+class _Watch:
+    """Notes the moment of each event of one answer."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._fold = ResponseAggregator(keep_text=False)
+        self._moments: list[float] = []
+        self._first_output: float | None = None
+        self.fault: FennecError | None = None
+
+    def see(self, chunk: CompletionChunk) -> None:
+        if chunk.content or chunk.reasoning or chunk.tool_call is not None:
+            now = self._clock()
+            self._moments.append(now)
+            if self._first_output is None and not chunk.reasoning:
+                self._first_output = now
+        self._fold.add_chunk(chunk)
+        self.fault = chunk.fault or self.fault
+
+    def sample(self, index: int, model: str, planned: float, error: FennecError | None) -> Sample:
+        fold, moments = self._fold, self._moments
+        usage, metadata = fold.usage or TokenUsage(estimated=True), fold.metadata
+        first = moments[0] if moments else None
+        return Sample(
+            index=index,
+            model=model,
+            planned=planned,
+            end=self._clock(),
+            sent=metadata.sent_at,
+            connect_s=metadata.connect_s or 0.0,
+            first=first,
+            first_output=self._first_output,
+            events=tuple(moment - moments[0] for moment in moments),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            estimated=usage.estimated,
+            cost_usd=metadata.cost_usd,
+            finish_reason=fold.finish_reason,
+            attempts=metadata.attempts or (error.attempts if error else 0) or 1,
+            cached=bool(metadata.cached),
+            error_class=error.error_class if error else None,
+            status=error.status if error else None,
+        )
