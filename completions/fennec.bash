@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models cache keys batch metrics audit config'
+        commands='complete models cache bench keys batch metrics audit config'
         options='--version -h --help'
         valued=''
         ;;
@@ -93,6 +93,11 @@ _fennec_table() {
         commands=''
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
+        ;;
+    'fennec bench')
+        commands=''
+        options='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option --self -N --requests --duration -j --jobs --rate --arrival --sweep --warmup --seed --max-cost --slo --baseline --max-regression --format --ndjson --json -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --breaker --cache --api-key-file -q --quiet -v --verbose --log-file --no-color -c --config --profile -h --help'
+        valued='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option -N --requests --duration -j --jobs --rate --arrival --warmup --seed --max-cost --slo --baseline --max-regression --format -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --cache --api-key-file --log-file -c --config --profile'
         ;;
     'fennec keys')
         commands='list rm rotate set test'
@@ -227,6 +232,8 @@ _fennec_value() {
         'fennec cache explain -m' | \
         'fennec cache explain --model' | \
         'fennec cache explain --fallback' | \
+        'fennec bench -m' | \
+        'fennec bench --model' | \
         'fennec batch submit -m' | \
         'fennec batch submit --model')
         _fennec_models
@@ -244,6 +251,8 @@ _fennec_value() {
         'fennec complete --system' | \
         'fennec cache explain -s' | \
         'fennec cache explain --system' | \
+        'fennec bench -s' | \
+        'fennec bench --system' | \
         'fennec batch submit -s' | \
         'fennec batch submit --system')
         _fennec_at_file
@@ -302,6 +311,15 @@ _fennec_value() {
         'fennec cache prune --config' | \
         'fennec cache stats -c' | \
         'fennec cache stats --config' | \
+        'fennec bench --models-from' | \
+        'fennec bench --baseline' | \
+        'fennec bench -o' | \
+        'fennec bench --output' | \
+        'fennec bench --report' | \
+        'fennec bench --api-key-file' | \
+        'fennec bench --log-file' | \
+        'fennec bench -c' | \
+        'fennec bench --config' | \
         'fennec keys list -c' | \
         'fennec keys list --config' | \
         'fennec keys rm --passphrase-file' | \
@@ -360,7 +378,8 @@ _fennec_value() {
         'fennec cache explain --tool-choice')
         _fennec_offer 'auto none required'
         ;;
-    'fennec complete --input')
+    'fennec complete --input' | \
+        'fennec bench --input')
         _fennec_offer 'text lines nul ndjson'
         ;;
     'fennec complete --attach-root' | \
@@ -402,6 +421,7 @@ _fennec_value() {
         'fennec cache import --profile' | \
         'fennec cache prune --profile' | \
         'fennec cache stats --profile' | \
+        'fennec bench --profile' | \
         'fennec keys list --profile' | \
         'fennec keys rm --profile' | \
         'fennec keys rotate --profile' | \
@@ -442,6 +462,15 @@ _fennec_value() {
         'fennec config path --format' | \
         'fennec config show --format')
         _fennec_offer 'text json ndjson'
+        ;;
+    'fennec bench --arrival')
+        _fennec_offer 'poisson constant'
+        ;;
+    'fennec bench --format')
+        _fennec_offer 'table json ndjson csv'
+        ;;
+    'fennec bench --cache')
+        _fennec_offer 'off use refresh'
         ;;
     'fennec keys rm --slot')
         _fennec_offer 'active next retired'

@@ -17,7 +17,7 @@ from fennec_cli.errors import InputError
 Verdict = Literal["regression", "better", "same", "inconclusive"]
 # What is compared, and whether more of it is worse.
 COMPARED: Mapping[str, bool] = {"ttft_s": True, "tpot_s": True, "e2e_s": True, "ok": False}
-LIKE = ("jobs", "rate", "arrival", "prompts", "seed")
+LIKE = ("jobs", "rate", "arrival", "prompts", "seed", "retries", "cache")
 Row = Mapping[str, Any]
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli.aggregate import ResponseAggregator
+from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
 from fennec_cli.bench.sample import Sample
 from fennec_cli.chunk import CompletionChunk, TokenUsage
@@ -14,6 +15,7 @@ from fennec_cli.errors import FennecError
 from fennec_cli.pipeline import PipelineSettings, attempts, request_pipeline
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import EMPTY, CompletionRequest
+from fennec_cli.safeguards import Safeguards, audit_trail
 from fennec_cli.stages import Stage
 from fennec_cli.store import Change, Record, Result, StateStore
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fennec_cli.engine import Engine
+    from fennec_cli.stages.cache import Keeping
 
 DEADLINE_S = 1800.0
 MOST_PARALLEL = 256  # what a shared state can count
@@ -35,6 +38,7 @@ class Setup(NamedTuple):
     requests: Sequence[CompletionRequest]  # without their model
     retries: int = 0
     breaker: bool = False
+    cache: str = "off"
     engines: "Mapping[str, Engine]" = EMPTY
 
     def name(self, model: int) -> str:
@@ -72,6 +76,7 @@ class Lanes:
         config, engines = setup.config, setup.engines
         self._alone = ProviderRegistry(config, overrides=setup.overrides, state=Forgetful(), engines=engines)
         self._sharing = ProviderRegistry(config, overrides=setup.overrides, state=shared, engines=engines)
+        self._guards = Safeguards(trail=audit_trail(config))  # prompts have gone through the filter already
         self._stages = [self._stage(target) for target in setup.targets]
 
     def open(self) -> None:
@@ -81,15 +86,16 @@ class Lanes:
 
     def run(self, index: int, model: int, prompt: int, planned: float) -> tuple[Sample, FennecError | None]:
         """Send one request; moments are of the monotonic clock."""
-        request = self._setup.requests[prompt]._replace(
-            model=self._setup.targets[model].model, deadline=self._clock() + DEADLINE_S
-        )
+        target = self._setup.targets[model]
+        request = self._setup.requests[prompt]._replace(model=target.model, deadline=self._clock() + DEADLINE_S)
         watch, error = _Watch(self._clock), None
         try:
+            request = self._alone.privately(target.provider, request)
             with closing(self._stages[model](request)) as chunks:
                 for chunk in chunks:
                     watch.see(chunk)
             error = watch.fault
+            watch.settle()
         except FennecError as raised:
             error = raised
         return watch.sample(index, self._setup.name(model), planned, error), error
@@ -97,6 +103,7 @@ class Lanes:
     def close(self) -> None:
         self._alone.close()
         self._sharing.close()
+        self._guards.close()
 
     def _registry(self, target: Target) -> ProviderRegistry:
         return self._sharing if self._setup.shares_state(target) else self._alone
@@ -117,7 +124,18 @@ class Lanes:
             price = registry.price(name, model)
             return price.cost_usd(usage) if price else None
 
-        return request_pipeline(attempts(provider, gate, settings), settings, cost)
+        guards = self._guards._replace(provider=target.provider)
+        return request_pipeline(
+            attempts(provider, gate, settings), settings, cost, self._keeping(registry, target, settings), guards
+        )
+
+    def _keeping(self, registry: ProviderRegistry, target: Target, settings: PipelineSettings) -> "Keeping | None":
+        if self._setup.cache == "off":
+            return None
+        from fennec_cli.caching import Caching
+
+        answering = Answering(registry, target, lambda _target: settings, single=False)
+        return Caching(self._setup.config, registry, answering).keeping(self._setup.cache, allow_truncated=True)
 
 
 class _Watch:
@@ -139,6 +157,12 @@ class _Watch:
         self._fold.add_chunk(chunk)
         self.fault = chunk.fault or self.fault
 
+    def settle(self) -> None:
+        """Let the cache keep a good answer: nobody writes it who would say so."""
+        settle = self._fold.metadata.settle
+        if settle is not None:
+            settle(self.fault is None)
+
     def sample(self, index: int, model: str, planned: float, error: FennecError | None) -> Sample:
         fold, moments = self._fold, self._moments
         usage, metadata = fold.usage or TokenUsage(estimated=True), fold.metadata
@@ -148,7 +172,7 @@ class _Watch:
             model=model,
             planned=planned,
             end=self._clock(),
-            sent=metadata.sent_at,
+            sent=planned if metadata.cached else metadata.sent_at,  # of what was kept nothing is sent
             connect_s=metadata.connect_s or 0.0,
             first=first,
             first_output=self._first_output,

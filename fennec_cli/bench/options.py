@@ -42,6 +42,7 @@ class BenchOptions(NamedTuple):
     idle_timeout: float | None = None
     retries: int = 0
     breaker: bool = False
+    cache: str = "off"
     api_key_file: str | None = None
     quiet: bool = False
     verbose: int = 0
@@ -56,4 +57,5 @@ class BenchOptions(NamedTuple):
             first_token_timeout=self.first_token_timeout,
             idle_timeout=self.idle_timeout,
             api_key_file=self.api_key_file,
+            many=True,
         )

@@ -25,6 +25,7 @@ from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.progress import StatusLine
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.registry import ProviderRegistry
+from fennec_cli.safeguards import Safeguards, filter_policy
 
 
 def run_bench(options: BenchOptions, config: Config) -> int:
@@ -37,7 +38,9 @@ def run_bench(options: BenchOptions, config: Config) -> int:
         return measure_itself(options, _sink(options), notes)
     registry = ProviderRegistry(config, overrides=options.overrides, say=notes.say)
     targets = find_targets(options, config, registry)
+    guards = Safeguards(filter_policy(config), say=notes.loud)
     found = find_prompts(options, config)
+    found = found._replace(requests=[guards.outgoing(request)[0] for request in found.requests])
     worst = 0.0 if options.max_cost is None else worst_cost(targets, found, registry)
     signals.install()
     sink, report = _sink(options), open_output(options.report) if options.report else None
@@ -48,7 +51,14 @@ def run_bench(options: BenchOptions, config: Config) -> int:
             if registry.type_of(target.provider) == "local":
                 hosted.start(registry, target.provider, target.model, options.jobs if options.rate is None else 4)
         setup = Setup(
-            config, options.overrides, targets, found.requests, options.retries, options.breaker, hosted.engines
+            config=config,
+            overrides=options.overrides,
+            targets=targets,
+            requests=found.requests,
+            retries=options.retries,
+            breaker=options.breaker,
+            cache=options.cache,
+            engines=hosted.engines,
         )
         _check(setup)
         bench = _Bench(options, setup, found, Purse(options.max_cost, worst), notes, sink)
@@ -181,6 +191,7 @@ class _Bench:
             "max_cost_usd": options.max_cost,
             "retries": options.retries,
             "breaker": options.breaker,
+            "cache": options.cache,
         }
 
     def _write(self, run: Run) -> None:

@@ -108,8 +108,11 @@ class Forms(click.Choice):  # type: ignore[type-arg]
 @option("--connect-timeout", type=DURATION, group="Time", help="Limit for connecting (5s).")
 @option("--first-token-timeout", type=DURATION, group="Time", help="Limit until the first event (5m).")
 @option("--idle-timeout", type=DURATION, group="Time", help="Limit between two pieces of the stream (2m).")
-@option("--retries", type=AT_LEAST_0, metavar="N", default=0, group="Time", help="Repeat what failed; off unless asked for.")
-@option("--breaker", is_flag=True, group="Time", help="Mind the circuits that all processes share; off unless asked for.")
+@option("--retries", type=AT_LEAST_0, metavar="N", default=0, envvar=(), group="Time",
+        help="Repeat what failed; off unless asked for.")
+@option("--breaker", is_flag=True, envvar=(), group="Time", help="Mind the circuits that all processes share; off unless asked for.")
+@option("--cache", type=click.Choice(["off", "use", "refresh"]), default="off", envvar=(), group="Time",
+        help="Take answers from the response cache, or put them there; off unless asked for.")
 @option("--api-key-file", metavar="PATH", help="Read the key from here (also /dev/fd/N).")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @option("-v", "--verbose", count=True, help="Say what is done, and show all levels and definitions.")

@@ -281,6 +281,7 @@ BENCH = Table(
         **TIMEOUTS,
         "retries": Key(integer(0)),
         "breaker": Key(flag),
+        "cache": Key(choice("off", "use", "refresh")),
         "api_key_file": Key(name),
         "quiet": Key(flag),
         "verbose": Key(integer(0)),

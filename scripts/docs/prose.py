@@ -264,6 +264,8 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--max-cost": "The most a request may cost is estimated, so it needs --max-tokens or a built-in set, "
         "and a known price. Requests under way count in full.",
         "--baseline": "Models and levels of load that it does not know are said; so are other conditions than now.",
+        "--retries": "It has no variable: the one of fennec-complete(1) is not meant for measurements.",
+        "--cache": "An answer that was kept has no time of sending: all its times are from the planned moment.",
         "--breaker": "Also where `rpm` or `tpm` are configured, the state that all processes share is used.",
         "--report": "It needs no network and has no script.",
     },

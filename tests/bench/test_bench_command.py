@@ -245,3 +245,24 @@ def test_self_measures_our_own_error(fennec: Fennec) -> None:
     assert document["requests"] == 104
     assert abs(document["tpot_error_s"]["p50"]["value"]) < 0.002
     assert document["requests_per_s"] > 20
+
+
+def test_requests_are_audited_and_filtered_as_everywhere(fennec: Fennec) -> None:
+    file = fennec.home / ".config" / "fennec" / "config.toml"
+    file.write_text(f'{file.read_text()}\n[audit]\nfile = "{fennec.home}/audit.jsonl"\n[filter]\nrequest = "block"\n')
+    assert fennec("bench", "-m", "known/m", "-N", "4", "--warmup", "1", stdin="hello").status == 0
+    records = documents((fennec.home / "audit.jsonl").read_bytes())
+    assert [record["event"] for record in records].count("request") == 5
+    blocked = fennec("bench", "-m", "known/m", stdin="write to AKIAIOSFODNN7EXAMPLQ and jane.doe@example.com")
+    assert blocked.status == 19, blocked.stderr
+    assert "jane.doe" not in blocked.stderr
+
+
+def test_the_cache_is_used_only_if_asked_for(fennec: Fennec) -> None:
+    common = ("bench", "-m", "known/m", "-N", "3", "--warmup", "0", "--json")
+    for _ in range(2):
+        run = fennec(*common, stdin="cached please", env={"FENNEC_CACHE": "use"})
+        assert [row["cached"] for row in orjson.loads(run.stdout)["requests"]] == [False] * 3
+    run = fennec(*common, "--cache", "use", stdin="cached please")
+    assert [row["cached"] for row in orjson.loads(run.stdout)["requests"]] == [False, True, True]
+    assert all(row["ttft_s"] is not None for row in orjson.loads(run.stdout)["requests"])
