@@ -38,6 +38,7 @@ class Answering:
         self._target = target
         self._settings = settings
         self._single = single
+        self._gates: dict[Target, Gate] = {}
         self._spending = spending
         self._say = say
         self._selector = self._selecting(wanted)
@@ -119,7 +120,12 @@ class Answering:
         )
 
     def _gate(self, target: Target) -> Gate:
-        return self._registry.gate(target.provider, target.model, single=self._single)
+        gate = self._gates.get(target)
+        if gate is None:
+            if len(self._gates) >= _OPEN:
+                self._gates.clear()
+            gate = self._gates[target] = self._registry.gate(target.provider, target.model, single=self._single)
+        return gate
 
 
 def _own(request: CompletionRequest) -> Target:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +84,7 @@ class DiskShelf:
         self._directory = directory
         self._cache = DiskCache(directory, size_limit=limit, **_SETTINGS)
         self._wrote = False
+        self._touched: deque[str] = deque()
         self._writing = threading.Lock()  # threads of one process need not wait for each other's locks in the file
 
     def read(self, name: str) -> Stored | None:
@@ -100,16 +102,12 @@ class DiskShelf:
             self._do(work)
 
     def touch(self, name: str) -> None:
-        def work(cache: DiskCache) -> None:
-            with cache.transact():
-                cache.execute(
-                    "UPDATE Cache SET access_time = ?, access_count = access_count + 1 WHERE key = ? AND raw = 1",
-                    (time.time(), name),
-                )
-                _count(cache, "hits")
-
+        """What other threads touch meanwhile goes into the same transaction."""
+        self._touched.append(name)
         with self._writing, suppress(StoreBusy):
-            self._do(work)
+            names = [self._touched.popleft() for _ in range(len(self._touched))]
+            if names:
+                self._do(lambda cache: _touch(cache, names))
 
     def drop(self, names: Sequence[str]) -> None:
         def work(cache: DiskCache) -> None:
@@ -201,8 +199,19 @@ def _read(cache: DiskCache, name: str) -> Stored | None:
     return None
 
 
-def _count(cache: DiskCache, what: str) -> None:
-    cache.execute("UPDATE Settings SET value = value + 1 WHERE key = ?", (what,))
+def _touch(cache: DiskCache, names: Sequence[str]) -> None:
+    now = time.time()
+    with cache.transact():
+        for name in names:
+            cache.execute(
+                "UPDATE Cache SET access_time = ?, access_count = access_count + 1 WHERE key = ? AND raw = 1",
+                (now, name),
+            )
+        _count(cache, "hits", len(names))
+
+
+def _count(cache: DiskCache, what: str, more: int = 1) -> None:
+    cache.execute("UPDATE Settings SET value = value + ? WHERE key = ?", (more, what))
 
 
 def _sweep(cache: DiskCache, directory: Path, *, older_than_s: float) -> None:
