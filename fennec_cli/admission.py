@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
-from fennec_cli.backoff import RetryBudget
+from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget
 from fennec_cli.bucket import RateLimiter
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
@@ -20,7 +20,6 @@ from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Record, StateStore
 
-DEFAULT_MAX_WAIT_S = 60.0
 LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
 SLOT_POLL_S = (0.05, 0.5)
 PATIENT_SLOT_S = 2.0  # how long a single request waits for others to finish
@@ -59,7 +58,7 @@ class Names(NamedTuple):
             f"limits|{place}|{model}",
             f"slots|{place}",
             f"budget|{place}",
-            f"metrics|{provider}|{model}",
+            metrics.name_of(provider, model),
         )
 
 

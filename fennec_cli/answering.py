@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from fennec_cli.admission import Gate
 from fennec_cli.errors import UsageError
 from fennec_cli.pipeline import PipelineSettings, attempts, routed
 from fennec_cli.registry import ProviderRegistry, Target
@@ -12,6 +11,7 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Stage
 
 if TYPE_CHECKING:
+    from fennec_cli.admission import Gate
     from fennec_cli.choosing import ProviderSelector, Wanted
     from fennec_cli.spending import Spending
     from fennec_cli.stages.budget import Purse
@@ -48,10 +48,7 @@ class Answering:
         """Return the stage that gets the answer."""
         opened = lru_cache(_OPEN)(self._attempts)
         if self._selector is None:
-            usual = self._attempts(self._target)
-            if self._single:
-                return usual
-            return lambda request: opened(_own(request))(request) if request.provider else usual(request)
+            return lambda request: opened(_own(request) if request.provider else self._target)(request)
         from fennec_cli.stages.route import Route
 
         def left(target: Target) -> None:
@@ -78,10 +75,6 @@ class Answering:
             return own
         others = self._selector.plan(request) if usable else self._selector.targets
         return [*own, *others[1:]] if own else others
-
-    def count(self, provider: str, model: str, name: str) -> None:
-        """Count something of a model that no attempt counts; see `metrics.count`."""
-        self._registry.gate(provider, model, single=self._single).count(name)
 
     def first(self, request: CompletionRequest) -> Target:
         """Return the model that `request` goes to first. Raises a `FennecError` when nobody can answer it."""
@@ -119,7 +112,7 @@ class Answering:
             lambda: recent(registry.state.get(names.metrics)).output_tokens,
         )
 
-    def _gate(self, target: Target) -> Gate:
+    def _gate(self, target: Target) -> "Gate":
         gate = self._gates.get(target)
         if gate is None:
             if len(self._gates) >= _OPEN:

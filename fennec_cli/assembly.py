@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from fennec_cli.admission import DEFAULT_MAX_WAIT_S, Rules
-from fennec_cli.bucket import RateLimiter
+from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_http
 from fennec_cli.dialects.base import Endpoint, ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
@@ -18,15 +17,18 @@ from fennec_cli.keys.source import KeySource, KeySources, Record, no_record
 from fennec_cli.providers import provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import Sampling
-from fennec_cli.transport import HTTPProvider
-from fennec_cli.transport.patience import Limits
 
 if TYPE_CHECKING:
+    from fennec_cli.admission import Rules
+    from fennec_cli.dialects.base import HTTPCall
     from fennec_cli.engine import Engine
     from fennec_cli.entra import TokenSource
     from fennec_cli.regions import Region
+    from fennec_cli.request import CompletionRequest
     from fennec_cli.store import StateStore
+    from fennec_cli.transport import HTTPProvider
     from fennec_cli.transport.client import HTTPClient
+    from fennec_cli.transport.patience import Limits
     from fennec_cli.transport.proxy import Proxy
 
 LINGER_S = 0.1  # for the end of an answer: a new connection to a provider takes about as long
@@ -75,8 +77,21 @@ class Assembly:
         self._state = state
         self._record = record
         self._tokens: TokenSource | None = None
+        self._called: Endpoint | None = None
 
-    def provider(self) -> HTTPProvider:
+    def call(self, request: "CompletionRequest") -> "HTTPCall":
+        """Return the call that the provider makes, in its first region where it has some, but for the key."""
+        if self._called is None:
+            endpoint = self.endpoint()
+            if has_regions(self._settings):
+                from fennec_cli.regions import located, regions_in_order
+
+                first = regions_in_order(endpoint.extra, endpoint.base_url)[0]
+                endpoint = located(endpoint, first, self.default_model())
+            self._called = endpoint
+        return self._module.build_request(request, self._called)
+
+    def provider(self) -> "HTTPProvider":
         """Return the provider at its one address."""
         return self._at(self.endpoint())
 
@@ -89,8 +104,10 @@ class Assembly:
         found = regions_in_order(endpoint.extra, endpoint.base_url)
         return [(region, self._at(located(endpoint, region, model))) for region in found]
 
-    def local(self, start: "Callable[[], Engine]") -> HTTPProvider:
+    def local(self, start: "Callable[[], Engine]") -> "HTTPProvider":
         """Return the embedded engine as a provider; `start` loads the model on first use."""
+        from fennec_cli.transport import HTTPProvider
+
         engines: list[Engine] = []
 
         def begin() -> "Engine":
@@ -153,8 +170,11 @@ class Assembly:
         scheme, _, rest = self.endpoint().base_url.partition("://")
         return f"{scheme.lower()}://{rest.partition('/')[0].lower()}"
 
-    def rules(self, *, single: bool) -> Rules:
+    def rules(self, *, single: bool) -> "Rules":
         """What may be sent to the provider; `single` is for one prompt whose user waits."""
+        from fennec_cli.admission import Rules
+        from fennec_cli.bucket import RateLimiter
+
         given, settings = self._overrides, self._settings
         rpm, tpm = given.rpm or settings.rpm, given.tpm or settings.tpm
         max_wait = given.max_wait if given.max_wait is not None else settings.max_wait
@@ -194,7 +214,9 @@ class Assembly:
             return {**extra, "routing": routing, "fallback_models": extra["routing"]["models"]}
         return extra
 
-    def _at(self, endpoint: Endpoint) -> HTTPProvider:
+    def _at(self, endpoint: Endpoint) -> "HTTPProvider":
+        from fennec_cli.transport import HTTPProvider
+
         plain = is_plain_http(endpoint.base_url)
 
         def trust() -> Any:
@@ -262,7 +284,9 @@ class Assembly:
     def _linger_s(self) -> float:
         return LINGER_S if self._overrides.many else 0.0
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> "Limits":
+        from fennec_cli.transport.patience import Limits
+
         given, settings, default = self._overrides, self._settings, self._module_limits()
         idle = given.idle_timeout if given.idle_timeout is not None else settings.idle_timeout
         return Limits(
@@ -273,8 +297,10 @@ class Assembly:
             attempt=given.timeout if given.timeout is not None else settings.timeout,
         )
 
-    def _module_limits(self) -> Limits:
+    def _module_limits(self) -> "Limits":
         """Ollama loads models from disk before it answers."""
+        from fennec_cli.transport.patience import Limits
+
         return Limits(first_event=600.0) if self._settings.type == "ollama" else Limits()
 
     def _reasons(self, model: str) -> bool:
@@ -391,6 +417,11 @@ def once(make: Callable[[], _T]) -> Callable[[], _T]:
             return made[0]
 
     return get
+
+
+def has_regions(settings: ProviderConfig) -> bool:
+    """Whether the provider is served at several places, or only some of them are allowed."""
+    return bool(settings.extra.get("regions")) or settings.extra.get("allowed_regions") is not None
 
 
 def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str, ...]:

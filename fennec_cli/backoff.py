@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 Jitter = Literal["full", "equal", "none"]
 
+DEFAULT_MAX_WAIT_S = 60.0  # for a rate limit
+
 
 class RetryConfig(NamedTuple):
     """When a failed attempt is repeated. Delays are seconds; `max_attempts` counts the first attempt too."""

@@ -1,15 +1,18 @@
 """What the cache stage has to know of a run: where requests go, what they are made of, how the cache is used."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fennec_cli.answering import Answering
 from fennec_cli.config import Config
 from fennec_cli.errors import ConfigError
-from fennec_cli.flights import Flights
 from fennec_cli.registry import UNDECIDED, ProviderRegistry
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages.cache import Keeping, Known
+
+if TYPE_CHECKING:
+    from fennec_cli.flights import Flights
 
 MOST_PROMPT = 32 * 1024  # characters of a prompt that are kept beside its answer
 
@@ -40,10 +43,15 @@ class Caching:
             asks=asks,
             ttl=self._config.ttl if ttl is None else ttl,
             allow_truncated=allow_truncated,
-            flights=Flights(self._registry.state) if self._config.single_flight and mode == "use" else None,
+            flights=self._flights if self._config.single_flight and mode == "use" else None,
             describe=describe,
-            counted=lambda provider, model: self._answering.count(provider, model, "hits"),
+            counted=lambda provider, model: self._registry.count(provider, model, "hits"),
         )
+
+    def _flights(self) -> "Flights":
+        from fennec_cli.flights import Flights  # a hit needs none
+
+        return Flights(self._registry.state)
 
     def identified(self, request: CompletionRequest, *, usable: bool = True) -> Iterator[Known]:
         """Yield the request as each model would get it, the first to be asked first."""
@@ -52,8 +60,7 @@ class Caching:
             targets = self._registry.defaults(targets[0])
         for target in targets:
             try:
-                provider = self._registry.get_provider(target.provider, target.model)
-                yield Known(target.provider, target.model, provider.call(request._replace(model=target.model)))
+                yield Known(target.provider, target.model, self._registry.call(target, request))
             except ConfigError:
                 if usable:
                     raise

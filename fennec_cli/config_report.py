@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from fennec_cli.admission import DEFAULT_MAX_WAIT_S
+from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.completion.options import DEFAULT_DEADLINE_S
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.config.source import dotted

@@ -7,11 +7,11 @@ The code (MAC) binds the body to its name, so that nobody without the key can ch
 request. Only this version of the form is read.
 """
 
-import hmac
 import struct
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import NamedTuple
+
+from fennec_cli.hashes import blake2b, compare_digest
 
 _HEAD = struct.Struct(">4sBddI")
 _MAGIC = b"FNC1"
@@ -54,7 +54,7 @@ def unseal(data: bytes, *, name: str, key: bytes, decrypt: Cipher | None = None)
         return None
     head, mac, body = data[: _HEAD.size], data[_HEAD.size : start], data[start:]
     magic, flags, created, ttl, length = _HEAD.unpack(head)
-    if magic != _MAGIC or length != len(body) or not hmac.compare_digest(mac, _mac(key, head, name, body)):
+    if magic != _MAGIC or length != len(body) or not compare_digest(mac, _mac(key, head, name, body)):
         return None
     if bool(flags & _ENCRYPTED) != (decrypt is not None):
         return None

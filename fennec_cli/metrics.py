@@ -85,6 +85,11 @@ def finish(record: Record | None, attempt: Attempt) -> Record:
     return new
 
 
+def name_of(provider: str, model: str) -> str:
+    """Return the name of a model's record."""
+    return f"metrics|{provider}|{model.encode('utf-8', 'replace').decode()}"
+
+
 def count(record: Record | None, name: str) -> Record:
     """Count one more of `local` (waits), `retries`, `fallbacks` or `hits` (of the cache)."""
     new = {**(record or {})}

@@ -6,23 +6,21 @@ A request goes in, chunks come out, and everything between is a stage of the sam
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fennec_cli.admission import Gate
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.request import CompletionRequest
 from fennec_cli.safeguards import Safeguards
 from fennec_cli.stages import Stage
-from fennec_cli.stages.admit import admit
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import Price, measure
-from fennec_cli.stages.retry import retry
-from fennec_cli.transport import StreamingProvider
 
 if TYPE_CHECKING:
+    from fennec_cli.admission import Gate
     from fennec_cli.spending import Spending
     from fennec_cli.stages.budget import Purse
     from fennec_cli.stages.cache import Keeping
     from fennec_cli.stages.route import Route
+    from fennec_cli.transport import StreamingProvider
 
 
 class PipelineSettings(NamedTuple):
@@ -38,9 +36,15 @@ class PipelineSettings(NamedTuple):
 
 
 def attempts(
-    provider: StreamingProvider, gate: Gate, settings: PipelineSettings, money: "tuple[Purse, Spending] | None" = None
+    provider: "StreamingProvider",
+    gate: "Gate",
+    settings: PipelineSettings,
+    money: "tuple[Purse, Spending] | None" = None,
 ) -> Stage:
     """One provider: send with leave, hold the answer where nothing may be shown before its end, repeat what failed."""
+    from fennec_cli.stages.admit import admit  # an answer from the cache needs none of this
+    from fennec_cli.stages.retry import retry
+
     stage = admit(provider.stream_completion, gate)
     if money is not None:
         from fennec_cli.stages.budget import budget

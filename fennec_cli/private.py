@@ -109,7 +109,7 @@ def installation_key(purpose: str, environ: Mapping[str, str] = os.environ) -> b
         root = _read_key(path)
     except FileNotFoundError:
         root = _make_key(path)
-    from hashlib import blake2b
+    from fennec_cli.hashes import blake2b
 
     return blake2b(key=root, person=purpose.encode(), digest_size=32).digest()
 

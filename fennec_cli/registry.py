@@ -7,8 +7,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
-from fennec_cli.admission import Gate
-from fennec_cli.assembly import Assembly, Overrides, own_variables
+from fennec_cli.assembly import Assembly, Overrides, has_regions, own_variables
 from fennec_cli.config import Config, ProviderConfig, server_url
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import Blocked, ConfigError
@@ -20,11 +19,13 @@ from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import CompletionRequest
 from fennec_cli.store import SharedState, StateStore, shared_state
-from fennec_cli.transport import HTTPProvider
 
 if TYPE_CHECKING:
+    from fennec_cli.admission import Gate
+    from fennec_cli.dialects.base import HTTPCall
     from fennec_cli.engine import Engine
     from fennec_cli.regional import RegionalProvider
+    from fennec_cli.transport import HTTPProvider
     from fennec_cli.transport.proxy import Proxy
 
     _Provider = HTTPProvider | RegionalProvider
@@ -74,6 +75,7 @@ class ProviderRegistry:
         self._lock = threading.Lock()
         self._offline = offline  # no socket is opened to find out what could answer
         self._providers: dict[str, _Provider] = {}
+        self._assemblies: dict[tuple[str, str], Assembly] = {}
         self._engines: list[Engine] = []
         self._running = engines or {}
 
@@ -113,12 +115,30 @@ class ProviderRegistry:
                 self._providers[key] = self._build(name, model)
             return self._providers[key]
 
-    def gate(self, name: str, model: str, *, single: bool = True) -> Gate:
+    def gate(self, name: str, model: str, *, single: bool = True) -> "Gate":
         """Return what lets requests to a model through, shared with all processes."""
+        from fennec_cli.admission import Gate  # an answer from the cache needs no leave
+
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
         rules = assembly.rules(single=single)._replace(counted=self._config.metrics.enabled)
         return Gate(self.state, name, assembly.origin(), model, rules, say=self._say)
+
+    def call(self, target: Target, request: CompletionRequest) -> "HTTPCall":
+        """Return `request` as a model would get it first, but for the key. Looks for no key and opens nothing."""
+        with self._lock:
+            key = (target.provider, target.model)
+            if key not in self._assemblies:
+                self._assemblies[key] = self._assembly(self._settings(target.provider), target.model)
+        return self._assemblies[key].call(request._replace(model=target.model))
+
+    def count(self, provider: str, model: str, name: str) -> None:
+        """Count something of a model that no attempt counts; see `metrics.count`."""
+        if not self._config.metrics.enabled:
+            return
+        from fennec_cli import metrics
+
+        self.state.update([metrics.name_of(provider, model)], lambda records: ([metrics.count(records[0], name)], None))
 
     def origin(self, name: str) -> str:
         """Scheme, host and port of a provider. Raises `ConfigError`."""
@@ -151,8 +171,10 @@ class ProviderRegistry:
         endpoint = self._assembly(settings, request.model).endpoint()
         return provider_module(settings.type, name=name).keeps_private(request, endpoint)
 
-    def direct(self, name: str) -> HTTPProvider:
+    def direct(self, name: str) -> "HTTPProvider":
         """Return the provider at its one address, for calls that are no completions."""
+        from fennec_cli.transport import HTTPProvider
+
         provider = self.get_provider(name)
         if not isinstance(provider, HTTPProvider):
             raise ConfigError(f"{name} has several regions, and models are managed at one address")
@@ -302,7 +324,7 @@ class ProviderRegistry:
         if settings.type == "local":
             wanted = model or self._default_model(name)
             return assembly.local(lambda: self._running.get(wanted) or self.start_engine(name, wanted))
-        if settings.extra.get("regions") or settings.extra.get("allowed_regions") is not None:
+        if has_regions(settings):
             from fennec_cli.regional import RegionalProvider
 
             return RegionalProvider(assembly.regional(), say=self._say)

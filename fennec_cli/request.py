@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from fennec_cli.chunk import Role
+from fennec_cli.hashes import sha256
 
 FINGERPRINT_FORM = 1
 # Fields of an outgoing body that never change the answer's text. A deny-list, so that a
@@ -137,9 +138,7 @@ def fingerprint(provider: str, address: str, headers: Mapping[str, str], body: M
     project, beta, version); a configured one that may hold a key is left out. Key order and white space do not matter,
     everything else does.
     """
-    import hashlib
-
     relevant = {key: value for key, value in body.items() if key not in NOT_IN_FINGERPRINT}
     selecting = {name: value for name, value in headers.items() if not any(word in name.lower() for word in _SECRET)}
     canonical = orjson.dumps([FINGERPRINT_FORM, provider, address, selecting, relevant], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()
+    return sha256(canonical).hexdigest()

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -17,12 +16,14 @@ import orjson
 from fennec_cli.config import CacheConfig, server_url
 from fennec_cli.envelope import Cipher, is_fresh, seal, unseal
 from fennec_cli.errors import ConfigError, IntegrityError
+from fennec_cli.hashes import blake2b
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.recording import Record
 from fennec_cli.store import StoreFailed
 
 if TYPE_CHECKING:
-    from fennec_cli.store.shelf import Shelf, Stored
+    from fennec_cli.store.shelf import Stored
+    from fennec_cli.store.shelves import Shelf
 
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of the record; a larger one is not kept
 KEY_BYTES = (16, 64)  # of a key that several machines share
@@ -186,7 +187,7 @@ class ResponseCache:
         return self._shelf
 
     def _on_disk(self) -> "Shelf":
-        from fennec_cli.store.disk import OnNetwork
+        from fennec_cli.store.rows import OnNetwork
         from fennec_cli.store.shelf import DiskShelf
 
         try:

@@ -68,7 +68,7 @@ LAYERS: list[set[str]] = [
     {"hints", "wire"},
     {"request", "aggregate"},
     {"chunk"},
-    {"errors", "hosts"},
+    {"errors", "hashes", "hosts"},
     {"redactor"},
     {"__init__"},
 ]

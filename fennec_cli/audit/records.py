@@ -1,7 +1,5 @@
 """What a record says, in the words of OpenTelemetry's GenAI conventions (1.38, read 2026-11). Pure."""
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +8,7 @@ import orjson
 from fennec_cli import __version__
 from fennec_cli.chunk import ChunkMetadata, FinishReason, TokenUsage
 from fennec_cli.errors import FennecError
+from fennec_cli.hashes import hmac_sha256, sha256
 from fennec_cli.request import CompletionRequest
 
 Fields = dict[str, Any]
@@ -88,7 +87,7 @@ def content_fields(name: str, text: str, kind: Content, key: bytes, redact: Call
     """What is kept of a text: nothing, its keyed hash, or it (a long one cut, with its hash)."""
     if kind == "none":
         return {}
-    digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+    digest = hmac_sha256(key, text.encode("utf-8", "surrogatepass")).hex()
     if kind == "hash":
         return {f"fennec.{name}_hmac": digest}
     kept = redact(text) if kind == "redacted" else text
@@ -106,11 +105,11 @@ def line(fields: Mapping[str, Any], key: bytes | None) -> bytes:
 
 
 def mac(body: bytes, key: bytes) -> str:
-    return hmac.digest(key, body, "sha256")[:16].hex()
+    return hmac_sha256(key, body)[:16].hex()
 
 
 def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return sha256(data).hexdigest()
 
 
 def _known(fields: Fields) -> Fields:

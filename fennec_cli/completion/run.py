@@ -4,9 +4,9 @@ import os
 from typing import TYPE_CHECKING
 
 from fennec_cli import signals
-from fennec_cli.admission import DEFAULT_MAX_WAIT_S
 from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
+from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.batch import run_one
 from fennec_cli.chunk import ChunkMetadata, TokenUsage
 from fennec_cli.completion.options import CompleteOptions

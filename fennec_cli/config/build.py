@@ -93,11 +93,11 @@ def build_config(layer: Layer, notes: tuple[str, ...], report: Report) -> Config
 
 def _digest(layer: Layer) -> str:
     """Hash what is configured, so that the audit log shows when it changed. Of secrets only that they are there."""
-    import hashlib
+    from fennec_cli.hashes import sha256
 
     secret = {"api_key", "api_keys", "headers", "backend"}
     said = sorted((path, "" if secret.intersection(path) else repr(leaf.value)) for path, leaf in layer.items())
-    return hashlib.sha256(repr(said).encode("utf-8", "replace")).hexdigest()[:32] if said else ""
+    return sha256(repr(said).encode("utf-8", "replace")).hexdigest()[:32] if said else ""
 
 
 def _nested(layer: Layer) -> Tree:

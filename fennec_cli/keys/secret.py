@@ -1,8 +1,7 @@
 """A key lives in a `Secret`, which does not show itself."""
 
-import hmac
-
 from fennec_cli.errors import AuthenticationError
+from fennec_cli.hashes import compare_digest
 from fennec_cli.redactor import MASK, hide
 
 # Everything else in a header may be a key.
@@ -39,7 +38,7 @@ class Secret:
         return repr(self)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and compare_digest(self._text.encode(), other._text.encode())
 
     def __hash__(self) -> int:
         return hash(self._text)

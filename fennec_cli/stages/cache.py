@@ -50,7 +50,7 @@ class Keeping(NamedTuple):
     asks: bool = True
     ttl: float | None = None
     allow_truncated: bool = False
-    flights: "Flights | None" = None
+    flights: "Callable[[], Flights] | None" = None
     similar: Callable[[CompletionRequest, Known], Similar | None] = lambda _request, _known: None
     describe: Callable[[CompletionRequest, Known], dict[str, object]] = lambda _request, _known: {}
     counted: Callable[[str, str], None] = lambda _provider, _model: None  # told of each hit
@@ -100,27 +100,41 @@ class _Found(NamedTuple):
     similarity: float | None = None
 
 
-def _looked_up(request: CompletionRequest, known: Known, keeping: Keeping) -> tuple[_Found | None, str | None]:
+class _Lease(NamedTuple):
+    """That we are the one who asks; whoever asks the same waits until it is given back."""
+
+    flights: "Flights"
+    fingerprint: str
+    owner: str
+
+    def free(self) -> None:
+        self.flights.free(self.fingerprint, self.owner)
+
+
+def _looked_up(request: CompletionRequest, known: Known, keeping: Keeping) -> tuple[_Found | None, _Lease | None]:
     """Return what is stored; or None and, where others might ask the same, the lease of who asks."""
     if not keeping.reads:
         return None, None
     found = _kept_for(request, known, keeping)
     if found is not None or keeping.flights is None:
         return found, None
-    lease = keeping.flights.take(known.fingerprint)
-    if lease is None:
-        for _ in keeping.flights.pauses(request.deadline):
+    flights = keeping.flights()
+    owner = flights.take(known.fingerprint)
+    if owner is None:
+        for _ in flights.pauses(request.deadline):
             found = _kept_for(request, known, keeping)
             if found is not None:
                 return found, None
-            lease = keeping.flights.take(known.fingerprint)
-            if lease is not None:
+            owner = flights.take(known.fingerprint)
+            if owner is not None:
                 break
-    if lease is not None:  # who had it before may just have stored the answer
-        found = _exactly(known, keeping)
-        if found is not None:
-            keeping.flights.free(known.fingerprint, lease)
-            return found, None
+    if owner is None:
+        return None, None
+    lease = _Lease(flights, known.fingerprint, owner)
+    found = _exactly(known, keeping)  # who had it before may just have stored the answer
+    if found is not None:
+        lease.free()
+        return found, None
     return None, lease
 
 
@@ -178,12 +192,12 @@ def _replay(found: _Found, keeping: Keeping) -> Chunks:
     yield from replayed(answer.response, opening)
 
 
-def _kept(inner: Stage, request: CompletionRequest, known: Known, lease: str | None, keeping: Keeping) -> Chunks:
+def _kept(inner: Stage, request: CompletionRequest, known: Known, lease: _Lease | None, keeping: Keeping) -> Chunks:
     """Hand on the chunks of `inner`, and with the last one what stores them."""
 
     def free() -> None:
-        if lease is not None and keeping.flights is not None:
-            keeping.flights.free(known.fingerprint, lease)
+        if lease is not None:
+            lease.free()
 
     fold = ResponseAggregator()
     try:

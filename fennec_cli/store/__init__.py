@@ -203,7 +203,7 @@ def shared_state(
         home = home_of("state", environ)
         if home is None:
             raise StoreFailed("there is no state directory: HOME is not set")
-        from fennec_cli.store.disk import OnNetwork
+        from fennec_cli.store.rows import OnNetwork
         from fennec_cli.store.state import DiskState
 
         try:

@@ -5,16 +5,10 @@ that reads it. `ByteDisk` reads and writes bytes only and unpickles nothing, and
 
 Opening an existing database is the usual case and writes nothing (diskcache writes 18 settings each time). Making one,
 and replacing a broken one, happens under a lock: two processes that do it at once break it.
-
-A process that ends does not close its database: the last one that does so makes SQLite copy its log into the database,
-wait for the disk and remove the log, and the next one makes a new log: 20 ms and more, where a cached answer takes 60.
-To end without is as safe as to be killed.
 """
 
 import fcntl
 import os
-import random
-import re
 import sqlite3
 import threading
 import time
@@ -24,46 +18,40 @@ from pathlib import Path
 from typing import Any
 
 from fennec_cli.private import make_directory, open_file
-from fennec_cli.store import StoreBusy, StoreFailed
+from fennec_cli.store import StoreFailed
 from fennec_cli.store.lean import core
+from fennec_cli.store.rows import (
+    BUSY_S,
+    DBNAME,
+    FILE_NAME,
+    FINISHED,
+    KEY,
+    OnNetwork,
+    Rejected,
+    StoreBroken,
+    translated,
+    value_of,
+    wait,
+)
 
-DBNAME, DEFAULT_SETTINGS, ENOVAL, METADATA = core.DBNAME, core.DEFAULT_SETTINGS, core.ENOVAL, core.METADATA
-MODE_BINARY, MODE_RAW, UNKNOWN = core.MODE_BINARY, core.MODE_RAW, core.UNKNOWN
+DEFAULT_SETTINGS, ENOVAL, METADATA, UNKNOWN = core.DEFAULT_SETTINGS, core.ENOVAL, core.METADATA, core.UNKNOWN
 
-BUSY_S = 0.25  # how long we wait for another process
 CREATE_S = 5.0  # how long for one that makes the database
-# SQLite's own mark for applications, set when the last table is made: who opens it before would miss one.
-_FINISHED = 1
-_KEY = re.compile("[0-9a-f]{64}")
-_FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 _FILES = (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm")
-_BROKEN = ("malformed", "not a database", "disk i/o error", "corrupt", "could not decode", "no such table")
 # File systems on which SQLite's locks or its memory map cannot be relied on.
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "glusterfs", "lustre", "afs", "beegfs", "gpfs")
-
-
-class StoreBroken(StoreFailed):
-    """The database is damaged: `DiskCache.replace` helps."""
-
-
-class OnNetwork(StoreFailed):
-    """The directory is on a file system that several machines may share."""
-
-
-class Rejected(Exception):
-    """A row of the database that we did not write."""
 
 
 class ByteDisk(core.Disk):  # type: ignore[misc] # diskcache has no types
     """Keys are 64 hexadecimal digits, values are bytes. Anything else is `Rejected`, and nothing is unpickled."""
 
     def put(self, key: object) -> tuple[str, bool]:
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
+        if not isinstance(key, str) or not KEY.fullmatch(key):
             raise TypeError("a key is 64 hexadecimal digits")
         return key, True
 
     def get(self, key: object, raw: object) -> str:
-        if not raw or not isinstance(key, str) or not _KEY.fullmatch(key):
+        if not raw or not isinstance(key, str) or not KEY.fullmatch(key):
             raise Rejected
         return key
 
@@ -74,16 +62,12 @@ class ByteDisk(core.Disk):  # type: ignore[misc] # diskcache has no types
         return row
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> bytes:
-        if mode == MODE_RAW and isinstance(value, bytes) and filename is None:
-            return value
-        if mode != MODE_BINARY or not isinstance(filename, str) or not _FILE_NAME.fullmatch(filename) or read:
+        if read:
             raise Rejected
-        fd = os.open(os.path.join(self._directory, filename), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with open(fd, "rb") as file:
-            return file.read()
+        return value_of(self._directory, mode, filename, value)
 
     def remove(self, file_path: object) -> None:
-        if isinstance(file_path, str) and _FILE_NAME.fullmatch(file_path):
+        if isinstance(file_path, str) and FILE_NAME.fullmatch(file_path):
             super().remove(file_path)
 
     def _write(self, full_path: str, iterator: Any, _mode: str, _encoding: str | None = None) -> int:
@@ -108,7 +92,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
 
     Its methods raise what diskcache and sqlite3 raise: put calls into a `with translated():`. `busy_s` is how long it
     waits for other processes, in seconds; `rejected` counts planted rows that were thrown away; `settings` are
-    diskcache's.
+    diskcache's, and `inode` says which file it is.
     """
 
     def __init__(self, directory: Path, *, busy_s: float = BUSY_S, **settings: Any) -> None:
@@ -116,7 +100,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
         self.rejected = 0
         self._place = directory
         self._wanted = {**DEFAULT_SETTINGS, **settings}
-        self._inode = 0
+        self.inode = 0
         self._prepare()
         with translated():
             make_directory(directory)
@@ -167,7 +151,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
         """Put a broken database aside (one at most is kept) and make a new one. Raises `StoreFailed`."""
         with translated(), self._locked():
             self.close()
-            if self._inode == self._inode_now():  # else another process was quicker
+            if self.inode == self._inode_now():  # else another process was quicker
                 self._put_aside()
             if not self._opened():
                 self._create()
@@ -181,8 +165,8 @@ class DiskCache(core.Cache):  # type: ignore[misc]
 
     def _opened(self) -> bool:
         """Open a database that is as we make them; False if there is none, or one with other settings."""
-        self._inode = self._inode_now()
-        if not self._inode:
+        self.inode = self._inode_now()
+        if not self.inode:
             return False
         with translated():
             try:
@@ -193,7 +177,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
                 found = {}
             ((finished,),) = self._sql("PRAGMA user_version").fetchall()
             if (
-                finished != _FINISHED
+                finished != FINISHED
                 or not found.keys() >= METADATA.keys()
                 or any(found.get(key) != value for key, value in self._wanted.items())
             ):
@@ -217,8 +201,8 @@ class DiskCache(core.Cache):  # type: ignore[misc]
             raise StoreFailed(f"{self._place} has a variable in its name")
         os.close(open_file(self._place / DBNAME, os.O_RDWR | os.O_CREAT))  # the side files get its mode
         super().__init__(self._directory, timeout=0, disk=ByteDisk, **self._wanted)
-        self._sql(f"PRAGMA user_version = {_FINISHED}")
-        self._inode = self._inode_now()
+        self._sql(f"PRAGMA user_version = {FINISHED}")
+        self.inode = self._inode_now()
 
     def _inode_now(self) -> int:
         with suppress(OSError):
@@ -240,7 +224,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
     def _locked(self) -> Generator[None, None, None]:
         fd = open_file(self._place / "init.lock", os.O_RDWR | os.O_CREAT)
         try:
-            _wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), CREATE_S)
+            wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), CREATE_S)
             yield
         finally:
             os.close(fd)
@@ -253,7 +237,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
     def _sql(self) -> Callable[..., sqlite3.Cursor]:
         """Run a statement, and wait for other processes no longer than we want."""
         execute = self._con.execute
-        return lambda statement, *values: _wait(lambda: execute(statement, *values), self.busy_s)
+        return lambda statement, *values: wait(lambda: execute(statement, *values), self.busy_s)
 
     @property
     def _sql_retry(self) -> Callable[..., sqlite3.Cursor]:
@@ -304,44 +288,6 @@ class DiskCache(core.Cache):  # type: ignore[misc]
         rows = self._sql(f"PRAGMA {name}").fetchall()
         if not rows or rows[0][0] != value:
             self._sql(f"PRAGMA {name} = {value}").fetchall()
-
-
-@contextmanager
-def translated() -> Generator[None, None, None]:
-    """Turn what diskcache, SQLite and the system raise into `StoreFailed`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error) or type(error).__name__
-        if "locked" in text:
-            raise StoreBusy("another process holds it") from error
-        if any(word in text.lower() for word in _BROKEN):
-            raise StoreBroken(text) from error
-        raise StoreFailed(text) from error
-    except Rejected as error:
-        raise StoreFailed("a row is not ours") from error
-    except OSError as error:
-        raise StoreFailed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")) from error
-
-
-def _wait(action: Callable[[], Any], limit_s: float) -> Any:
-    """Do `action`, again and again while somebody else holds the lock, for at most `limit_s` seconds.
-
-    Who has waited for longer asks more often, or the last in line would stay it: with 16 processes that do nothing else
-    the slowest of a hundred updates takes 17 ms so, 32 to 46 with even steps.
-    """
-    begin = 0.0
-    while True:
-        try:
-            return action()
-        except (BlockingIOError, sqlite3.OperationalError) as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" not in str(error):
-                raise
-            now = time.monotonic()
-            begin = begin or now
-            if now - begin >= limit_s:
-                raise StoreBusy("another process holds it") from error
-        time.sleep(random.uniform(0.5, 1.0) * max(0.0001, 0.003 - 0.3 * (now - begin)))
 
 
 def _is_network(path: Path) -> bool:

@@ -1,21 +1,21 @@
-"""Where cached answers lie: bytes by name, the least recently read going first when there are too many.
-
-What a response cache needs of a place, and no more, so that another place can be put under it.
-"""
+"""Where cached answers lie on the disk: bytes by name, the least recently read going first when there are too many."""
 
 import os
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fennec_cli.private import open_file
 from fennec_cli.store import StoreBusy
-from fennec_cli.store.disk import DiskCache, Rejected, StoreBroken, translated
+from fennec_cli.store.rows import Rows, StoreBroken, translated
+
+if TYPE_CHECKING:
+    from fennec_cli.store.disk import DiskCache
 
 CULLED_AT_ONCE = 64  # most entries that one writing drops
 ORPHANS_EVERY_S = 86_400.0
@@ -27,6 +27,8 @@ _SETTINGS: dict[str, Any] = {
     "sqlite_mmap_size": 2**24,
     "sqlite_cache_size": 2**9,
 }
+_COUNT = "UPDATE Settings SET value = value + ? WHERE key = ?"
+_TOUCH = "UPDATE Cache SET access_time = ?, access_count = access_count + ? WHERE key = ? AND raw = 1"
 _T = TypeVar("_T")
 
 
@@ -37,97 +39,68 @@ class Stored(NamedTuple):
     reads: int
 
 
-class Shelf(Protocol):
-    """Every method may raise `StoreFailed`. Threads may share it. Names are 64 hexadecimal digits."""
-
-    def read(self, name: str, /) -> Stored | None: ...
-
-    def write(self, name: str, data: bytes, lifetime_s: float, /, *, missed: bool) -> None:
-        """Store a value for a time; `missed` counts that it was looked for before, in vain."""
-        ...
-
-    def touch(self, name: str, /) -> None:
-        """Count that a value was read and is of use. It is no failure if somebody else keeps us from it."""
-        ...
-
-    def drop(self, names: Sequence[str], /) -> None: ...
-
-    def reject(self, name: str, /) -> None:
-        """Drop a value that is not ours, and count it."""
-        ...
-
-    def names(self) -> Iterator[str]: ...
-
-    def volume(self) -> int:
-        """How many bytes it all takes."""
-        ...
-
-    def trim(self, limit: int, /) -> int:
-        """Drop what is expired, then the least recently read until `limit` bytes are left; return how many went."""
-        ...
-
-    def counters(self) -> tuple[int, int]:
-        """How often something was found, and how often not."""
-        ...
-
-    def tidy(self) -> None:
-        """Now and then throw away what dead processes have left behind; called at the end of a run."""
-        ...
-
-    def close(self) -> None: ...
-
-
 class DiskShelf:
     """A `Shelf` in a directory of ours. A database that turns out to be broken is replaced."""
 
     def __init__(self, directory: Path, *, limit: int) -> None:
         self._directory = directory
-        self._cache = DiskCache(directory, size_limit=limit, **_SETTINGS)
+        self._settings = {**_SETTINGS, "size_limit": limit}
+        self._rows = Rows(directory, **self._settings)
+        self._opened: DiskCache | None = None  # for what drops other entries
+        self._lock = threading.Lock()  # of the connection
         self._wrote = False
         self._touched: deque[str] = deque()
-        self._writing = threading.Lock()  # threads of one process need not wait for each other's locks in the file
 
     def read(self, name: str) -> Stored | None:
-        return self._do(lambda cache: _read(cache, name))
+        found = self._do(lambda rows: rows.counted(name))
+        return None if found is None else Stored(*found)
 
     def write(self, name: str, data: bytes, lifetime_s: float, *, missed: bool) -> None:
-        def work(cache: DiskCache) -> None:
+        def work(cache: "DiskCache") -> None:
             with cache.transact():
                 cache.set(name, data, expire=lifetime_s)
                 if missed:
-                    _count(cache, "misses")
+                    cache.execute(_COUNT, (1, "misses"))
 
-        with self._writing:
-            self._wrote = True
-            self._do(work)
+        self._wrote = True
+        self._with_cache(work)
 
     def touch(self, name: str) -> None:
         """What other threads touch meanwhile goes into the same transaction."""
         self._touched.append(name)
-        with self._writing, suppress(StoreBusy):
+
+        def work(rows: Rows) -> None:
             names = [self._touched.popleft() for _ in range(len(self._touched))]
-            if names:
-                self._do(lambda cache: _touch(cache, names))
+            if not names:  # another thread did it along with its own
+                return
+            now = time.time()
+            with rows.transact():
+                for each, count in Counter(names).items():
+                    rows.execute(_TOUCH, (now, count, each))
+                rows.execute(_COUNT, (len(names), "hits"))
+
+        with suppress(StoreBusy):
+            self._do(work)
 
     def drop(self, names: Sequence[str]) -> None:
-        def work(cache: DiskCache) -> None:
+        def work(cache: "DiskCache") -> None:
             with cache.transact():
                 for name in names:
                     cache.delete(name)
 
-        self._do(work)
+        self._with_cache(work)
 
     def reject(self, name: str) -> None:
-        self._do(lambda cache: cache.reject(name))
+        self._do(lambda rows: rows.reject(name))
 
     def names(self) -> Iterator[str]:
-        return iter(self._do(lambda cache: list(cache.names())))
+        return iter(self._do(lambda rows: list(rows.names())))
 
     def volume(self) -> int:
-        return self._do(lambda cache: cache.volume())
+        return self._with_cache(lambda cache: cache.volume())
 
     def trim(self, limit: int) -> int:
-        def work(cache: DiskCache) -> int:
+        def work(cache: "DiskCache") -> int:
             before = len(cache)
             cache.expire()
             while len(cache) and cache.volume() > limit:
@@ -145,18 +118,19 @@ class DiskShelf:
                     cache.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return gone
 
-        return self._do(work)
+        return self._with_cache(work)
 
     def counters(self) -> tuple[int, int]:
-        return self._do(lambda cache: (cache.reset("hits"), cache.reset("misses")))
+        return self._with_cache(lambda cache: (cache.reset("hits"), cache.reset("misses")))
 
     @property
     def rejected(self) -> int:
         """How many entries this process has thrown away because somebody else wrote them."""
-        return self._cache.rejected
+        return self._rows.rejected
 
     def close(self) -> None:
-        self._cache.close()
+        with self._lock:
+            self._close()
 
     def tidy(self) -> None:
         """Once a day, after a run that wrote."""
@@ -167,54 +141,42 @@ class DiskShelf:
             if time.time() - mark.stat().st_mtime < ORPHANS_EVERY_S:
                 return
 
-        def work(cache: DiskCache) -> None:
+        def work(cache: "DiskCache") -> None:
             os.close(open_file(mark, os.O_WRONLY | os.O_CREAT))
             os.utime(mark)
             _sweep(cache, self._directory, older_than_s=ORPHAN_AGE_S)
 
-        self._do(work)
+        self._with_cache(work)
 
-    def _do(self, work: Callable[[DiskCache], _T]) -> _T:
-        try:
+    def _with_cache(self, work: "Callable[[DiskCache], _T]") -> _T:
+        def with_cache(_rows: Rows) -> _T:
+            if self._opened is None:
+                from fennec_cli.store.disk import DiskCache
+
+                self._opened = DiskCache(self._directory, **self._settings)
+            return work(self._opened)
+
+        return self._do(with_cache)
+
+    def _do(self, work: Callable[[Rows], _T]) -> _T:
+        with self._lock:
+            try:
+                with translated():
+                    return work(self._rows)
+            except StoreBroken:
+                self._close()
+                self._rows.replace()
             with translated():
-                return work(self._cache)
-        except StoreBroken:
-            self._cache.replace()
-            with translated():
-                return work(self._cache)
+                return work(self._rows)
+
+    def _close(self) -> None:
+        self._rows.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
-def _read(cache: DiskCache, name: str) -> Stored | None:
-    """Nothing is written: who is reading need not wait for who is writing."""
-    rows = cache.execute(
-        "SELECT access_count, mode, filename, value FROM Cache WHERE key = ? AND raw = 1", (name,)
-    ).fetchall()
-    for reads, mode, filename, value in rows:
-        try:
-            return Stored(cache.disk.fetch(mode, filename, value, False), int(reads))
-        except (Rejected, TypeError, ValueError):
-            cache.reject(name)
-        except FileNotFoundError:  # dropped a moment ago
-            pass
-    return None
-
-
-def _touch(cache: DiskCache, names: Sequence[str]) -> None:
-    now = time.time()
-    with cache.transact():
-        for name in names:
-            cache.execute(
-                "UPDATE Cache SET access_time = ?, access_count = access_count + 1 WHERE key = ? AND raw = 1",
-                (now, name),
-            )
-        _count(cache, "hits", len(names))
-
-
-def _count(cache: DiskCache, what: str, more: int = 1) -> None:
-    cache.execute("UPDATE Settings SET value = value + ? WHERE key = ?", (more, what))
-
-
-def _sweep(cache: DiskCache, directory: Path, *, older_than_s: float) -> None:
+def _sweep(cache: "DiskCache", directory: Path, *, older_than_s: float) -> None:
     """Remove files of values that no row names: a process died between the two."""
     known = {name for (name,) in cache.execute("SELECT filename FROM Cache WHERE filename IS NOT NULL")}
     for path in directory.glob("??/??/*.val"):

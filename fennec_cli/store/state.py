@@ -4,22 +4,18 @@ Threads of a process share one connection, and what they want to change while on
 transaction together: with 16 threads a transaction carries several updates, and nobody waits for SQLite's lock.
 """
 
-import os
-import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
+from fennec_cli.hashes import sha256
 from fennec_cli.store import MAX_RECORD, Change, Record, Result, StoreFailed
-from fennec_cli.store.disk import BUSY_S, DBNAME, MODE_RAW, DiskCache, StoreBroken, translated
+from fennec_cli.store.rows import BUSY_S, Rows, StoreBroken, translated
 
 _SETTINGS: dict[str, Any] = {
     "eviction_policy": "none",
@@ -38,7 +34,7 @@ class DiskState:
     """
 
     def __init__(self, directory: Path, *, busy_s: float = BUSY_S) -> None:
-        self._cache = _OneConnection(directory, busy_s=busy_s, **_SETTINGS)
+        self._cache = Rows(directory, busy_s=busy_s, **_SETTINGS)
         self._replaced = False
         self._lock = threading.Lock()  # of the connection
         self._waiting: deque[_Update] = deque()
@@ -139,50 +135,6 @@ class _Update:
         self.done = False
         self.result: Any = None
         self.failure: StoreFailed | None = None
-
-
-class _OneConnection(DiskCache):
-    """A `DiskCache` whose threads share one connection, and take turns: 256 connections would be 25 MiB."""
-
-    _one: sqlite3.Connection | None = None
-    _pid = 0
-
-    @property
-    def _con(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():  # a fork does not use its parent's
-            self.close()
-            self._pid = os.getpid()
-        if self._one is None:
-            place = os.path.join(self._directory, DBNAME)
-            self._one = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
-            with suppress(sqlite3.OperationalError):  # there are no settings yet
-                for key, value in self._sql("SELECT key, value FROM Settings").fetchall():
-                    if key.startswith("sqlite_"):
-                        self.reset(key, value, update=False)
-        return self._one
-
-    def get_all(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Read values in one statement; what is not a plain one of ours goes the long way, which throws it away."""
-        marks = ",".join("?" * len(keys))
-        rows = self._con.execute(
-            f"SELECT key, mode, filename, value FROM Cache WHERE raw = 1 AND key IN ({marks})", keys
-        ).fetchall()
-        found: dict[str, bytes | None] = {}
-        for key, mode, filename, value in rows:
-            plain = mode == MODE_RAW and filename is None and isinstance(value, bytes)
-            found[key] = value if plain else self.get(key)
-        return [found.get(key) for key in keys]
-
-    def overwrite(self, key: str, value: bytes) -> None:
-        """Replace a plain value."""
-        self._con.execute(
-            "UPDATE Cache SET store_time = ?, value = ? WHERE key = ? AND raw = 1", (time.time(), value, key)
-        )
-
-    def close(self) -> None:
-        if self._one is not None:
-            self._one.close()
-            self._one = None
 
 
 @lru_cache(maxsize=256)

@@ -69,6 +69,18 @@ def test_a_live_answer_imports_nothing_that_it_does_not_need(fennec: Fennec, ser
     assert modules(fennec, "complete", "hi") & (NEVER - state) == set()
 
 
+def test_an_answer_from_the_cache_imports_neither_network_nor_keyring(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("Hello"))
+    fennec.complete("--cache", "use")
+    network = {"httpx", "httpcore", "ssl", "socket", "http.client", "email", "hashlib"}
+    ours = {
+        f"fennec_cli.{name}" for name in ("transport", "admission", "stages.retry", "flights", "digest", "encryption")
+    }
+    unwanted = (NEVER - {"sqlite3"}) | network | ours
+    for arguments in (("--cache", "use"), ("--offline",), ("--offline", "--json"), ("--offline", "--ndjson")):
+        assert modules(fennec, "complete", *arguments, "hi") & unwanted == set()
+
+
 def test_a_dry_run_opens_no_network_library(fennec: Fennec) -> None:
     assert modules(fennec, "complete", "-n", "hi") & {"httpx", "httpcore", "ssl"} == set()
 

@@ -200,29 +200,31 @@ class Waiting:
 
 def test_who_misses_the_same_waits_for_the_answer(responses: ResponseCache) -> None:
     store, provider = MemoryStore(), Provider()
-    first = cache(provider, keeping(responses, flights=Flights(store)))(REQUEST)
+    first = cache(provider, keeping(responses, flights=lambda: Flights(store)))(REQUEST)
     next(first)
     waiting = Waiting(lambda: answered(first))
-    second = cache(provider, keeping(responses, flights=Flights(store, sleep=waiting.sleep)))
+    second = cache(provider, keeping(responses, flights=lambda: Flights(store, sleep=waiting.sleep)))
     assert answered(second(REQUEST))[1].cache == "hit"
     assert (provider.asked, waiting.slept) == (1, 1)
 
 
 def test_when_the_one_who_asks_fails_the_next_one_asks(responses: ResponseCache) -> None:
     store, provider = MemoryStore(), Provider()
-    first = cache(provider, keeping(responses, flights=Flights(store)))(REQUEST)
+    first = cache(provider, keeping(responses, flights=lambda: Flights(store)))(REQUEST)
     next(first)
     next(first)
     waiting = Waiting(first.close)
-    second = cache(provider, keeping(responses, flights=Flights(store, sleep=waiting.sleep)))
+    second = cache(provider, keeping(responses, flights=lambda: Flights(store, sleep=waiting.sleep)))
     assert answered(second(REQUEST))[1].cache == "miss"
     assert (provider.asked, waiting.slept) == (2, 1)
 
 
 def test_a_lease_is_given_back_however_it_ends(responses: ResponseCache) -> None:
     store = MemoryStore()
-    answered(cache(Provider(), keeping(responses, flights=Flights(store)))(REQUEST))
-    answered(cache(Provider("length"), keeping(responses, reads=True, flights=Flights(store)))(REQUEST))
+    answered(cache(Provider(), keeping(responses, flights=lambda: Flights(store)))(REQUEST))
+    answered(cache(Provider("length"), keeping(responses, reads=True, flights=lambda: Flights(store)))(REQUEST))
     with pytest.raises(NetworkError):
-        list(cache(Provider(error=NetworkError("x")), keeping(responses, ttl=0, flights=Flights(store)))(REQUEST))
+        list(
+            cache(Provider(error=NetworkError("x")), keeping(responses, ttl=0, flights=lambda: Flights(store)))(REQUEST)
+        )
     assert list(store.scan("flight|")) == []

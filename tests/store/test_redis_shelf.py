@@ -12,7 +12,8 @@ pytest.importorskip("redis", reason="the extra `redis` is not installed")
 from fennec_cli.store import StoreFailed
 from fennec_cli.store.redis import connect
 from fennec_cli.store.redis_shelf import RedisShelf
-from fennec_cli.store.shelf import Shelf, Stored
+from fennec_cli.store.shelf import Stored
+from fennec_cli.store.shelves import Shelf
 
 __all__ = ["redis_server"]
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)
