@@ -80,7 +80,7 @@ def response_fields(request: CompletionRequest, provider: str | None, outcome: O
 
 def question(request: CompletionRequest) -> str:
     """The texts of a request as one JSON text."""
-    return orjson.dumps([{"role": each.role, "content": each.content} for each in request.messages]).decode()
+    return _json([{"role": each.role, "content": each.content} for each in request.messages]).decode()
 
 
 def content_fields(name: str, text: str, kind: Content, key: bytes, redact: Callable[[str], str]) -> Fields:
@@ -98,9 +98,9 @@ def content_fields(name: str, text: str, kind: Content, key: bytes, redact: Call
 
 def line(fields: Mapping[str, Any], key: bytes | None) -> bytes:
     """Return a record as its line without the line end; with a `key` its last field vouches for the others."""
-    body = orjson.dumps(dict(fields))
+    body = _json(dict(fields))
     if len(body) > LONGEST - 200:
-        body = orjson.dumps({name: _cut(value) for name, value in fields.items()})
+        body = _json({name: _cut(value) for name, value in fields.items()})
     return body if key is None else body[:-1] + b',"mac":"' + mac(body, key).encode() + b'"}'
 
 
@@ -110,6 +110,15 @@ def mac(body: bytes, key: bytes) -> str:
 
 def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # an argument may be any bytes; the request that has it is refused later
+        import json
+
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _known(fields: Fields) -> Fields:

@@ -17,11 +17,9 @@ from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import EMPTY, CompletionRequest
 from fennec_cli.safeguards import Safeguards, audit_trail
 from fennec_cli.stages import Stage
-from fennec_cli.store import Change, Record, Result, StateStore
+from fennec_cli.store import NullStore, StateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fennec_cli.engine import Engine
     from fennec_cli.stages.cache import Keeping
 
@@ -51,22 +49,6 @@ class Setup(NamedTuple):
         return bool(self.breaker or provider.rpm or provider.tpm)
 
 
-class Forgetful:
-    """A state that remembers nothing, so that one request of a run does not hold up another."""
-
-    def get(self, _name: str, /) -> Record | None:
-        return None
-
-    def update(self, names: Sequence[str], change: Change[Result], /) -> Result:
-        return change([None] * len(names))[1]
-
-    def scan(self, _prefix: str, /) -> "Iterator[tuple[str, Record]]":
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 class Lanes:
     """The pipelines of all models, for all threads of a process. `shared` is the state of those that share theirs."""
 
@@ -74,7 +56,7 @@ class Lanes:
         self._setup = setup
         self._clock = clock
         config, engines = setup.config, setup.engines
-        self._alone = ProviderRegistry(config, overrides=setup.overrides, state=Forgetful(), engines=engines)
+        self._alone = ProviderRegistry(config, overrides=setup.overrides, state=NullStore(), engines=engines)
         self._sharing = ProviderRegistry(config, overrides=setup.overrides, state=shared, engines=engines)
         self._guards = Safeguards(trail=audit_trail(config))  # prompts have gone through the filter already
         self._stages = [self._stage(target) for target in setup.targets]

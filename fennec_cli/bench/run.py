@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fennec_cli import __version__, signals
 from fennec_cli.bench.compare import Baseline, compare, read_baseline
 from fennec_cli.bench.hosting import HostedEngines
-from fennec_cli.bench.lane import Forgetful, Lanes, Setup
+from fennec_cli.bench.lane import Lanes, Setup
 from fennec_cli.bench.options import DEFAULT_REQUESTS, BenchOptions
 from fennec_cli.bench.plan import steps, workers_for
 from fennec_cli.bench.result import Level, Run, as_csv, as_json, request_line, summary_line
@@ -26,6 +26,7 @@ from fennec_cli.output.progress import StatusLine
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.safeguards import Safeguards, filter_policy
+from fennec_cli.store import NullStore
 
 
 def run_bench(options: BenchOptions, config: Config) -> int:
@@ -257,7 +258,7 @@ def _revived(failure: Failure) -> FennecError:
 
 def _check(setup: Setup) -> None:
     """Build a lane here, so that what is wrong with the configuration is said once, before anything is sent."""
-    lanes = Lanes(setup, Forgetful())
+    lanes = Lanes(setup, NullStore())
     try:
         lanes.open()
     finally:

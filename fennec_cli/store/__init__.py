@@ -83,7 +83,7 @@ class MemoryStore:
 
 
 class NullStore:
-    """Records that nobody remembers: each change begins with nothing."""
+    """Records that nobody remembers: one request of a benchmark does not hold up another."""
 
     def get(self, _name: str, /) -> Record | None:
         return None

@@ -54,6 +54,15 @@ def test_audit_16x1000_no_torn_chain_ok(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("text", ["\udcff", "\udcff" * 50_000])
+def test_bytes_that_are_no_utf8_are_recorded_as_far_as_they_can_be(tmp_path: Path, text: str) -> None:
+    """A model's name is an argument, and arguments may be any bytes."""
+    path = tmp_path / "audit.jsonl"
+    AuditLog(path, key=lambda: KEY).append({"event": "request", "gen_ai.request.model": text})
+    assert whole(path) == 1
+    assert b'"gen_ai.request.model":"?' in path.read_bytes()
+
+
 @pytest.mark.soak
 def test_audit_kill9_500(tmp_path: Path) -> None:
     path, rng = tmp_path / "audit" / "audit.jsonl", random.Random(1)
