@@ -141,8 +141,8 @@ _fennec_table() {
         ;;
     'fennec batch fetch')
         commands=''
-        options='--wait -o --output --format --json --ndjson --reasoning --cache --allow-truncated --allow-filtered -q --quiet -v --verbose -c --config --profile -h --help'
-        valued='--wait -o --output --format --cache -c --config --profile'
+        options='--wait -o --output --format --json --ndjson --reasoning --cache --allow-truncated --allow-filtered --redact --audit -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='--wait -o --output --format --cache --redact --audit -c --config --profile'
         ;;
     'fennec batch status')
         commands=''
@@ -151,8 +151,8 @@ _fennec_table() {
         ;;
     'fennec batch submit')
         commands=''
-        options='-m --model --provider -s --system --max-tokens -O --option --attach-root -q --quiet -v --verbose -c --config --profile -h --help'
-        valued='-m --model --provider -s --system --max-tokens -O --option --attach-root -c --config --profile'
+        options='-m --model --provider -s --system --max-tokens -O --option --attach-root --redact --private --audit -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='-m --model --provider -s --system --max-tokens -O --option --attach-root --redact --audit -c --config --profile'
         ;;
     'fennec metrics')
         commands='reset show'
@@ -338,10 +338,12 @@ _fennec_value() {
         'fennec batch cancel --config' | \
         'fennec batch fetch -o' | \
         'fennec batch fetch --output' | \
+        'fennec batch fetch --audit' | \
         'fennec batch fetch -c' | \
         'fennec batch fetch --config' | \
         'fennec batch status -c' | \
         'fennec batch status --config' | \
+        'fennec batch submit --audit' | \
         'fennec batch submit -c' | \
         'fennec batch submit --config' | \
         'fennec metrics reset -c' | \
@@ -403,7 +405,9 @@ _fennec_value() {
     'fennec complete --cache')
         _fennec_offer 'use refresh off only'
         ;;
-    'fennec complete --redact')
+    'fennec complete --redact' | \
+        'fennec batch fetch --redact' | \
+        'fennec batch submit --redact')
         _fennec_offer 'off warn mask block'
         ;;
     'fennec complete --profile' | \

@@ -265,6 +265,8 @@ function __fennec_place
                 'fennec batch fetch --output' \
                 'fennec batch fetch --format' \
                 'fennec batch fetch --cache' \
+                'fennec batch fetch --redact' \
+                'fennec batch fetch --audit' \
                 'fennec batch fetch -c' \
                 'fennec batch fetch --config' \
                 'fennec batch fetch --profile' \
@@ -281,6 +283,8 @@ function __fennec_place
                 'fennec batch submit -O' \
                 'fennec batch submit --option' \
                 'fennec batch submit --attach-root' \
+                'fennec batch submit --redact' \
+                'fennec batch submit --audit' \
                 'fennec batch submit -c' \
                 'fennec batch submit --config' \
                 'fennec batch submit --profile' \
@@ -745,6 +749,8 @@ complete -c fennec -n '__fennec_at fennec batch fetch' -l reasoning -d 'Show the
 complete -c fennec -n '__fennec_at fennec batch fetch' -l cache -x -a 'use off' -d 'Whether the answers enter the response cache (as the configuration says).'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-truncated -d 'An answer cut at its token limit is a success.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -l allow-filtered -d 'An answer stopped by a content filter is a success.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l redact -x -a 'off warn mask block' -d 'With mask, secrets in the answers are masked, whatever [filter] says.'
+complete -c fennec -n '__fennec_at fennec batch fetch' -l audit -r -F -d 'Write the audit log here.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -s q -l quiet -d 'Say nothing but errors.'
 complete -c fennec -n '__fennec_at fennec batch fetch' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
 complete -c fennec -n '__fennec_at fennec batch fetch' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -766,6 +772,9 @@ complete -c fennec -n '__fennec_at fennec batch submit' -s s -l system -x -a '(_
 complete -c fennec -n '__fennec_at fennec batch submit' -l max-tokens -x -d 'Most tokens of an answer.'
 complete -c fennec -n '__fennec_at fennec batch submit' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
 complete -c fennec -n '__fennec_at fennec batch submit' -l attach-root -x -a '(__fish_complete_directories)' -d 'Rows may attach files below this directory.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l redact -x -a 'off warn mask block' -d 'What to do about secrets and personal data in the rows: nothing, say so, put masks in their place (which stay in the answers), or leave the row out. By default secrets are said.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l private -d 'Refused: providers keep the rows and answers of a batch.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l audit -r -F -d 'Write the audit log here.'
 complete -c fennec -n '__fennec_at fennec batch submit' -s q -l quiet -d 'Say nothing but errors.'
 complete -c fennec -n '__fennec_at fennec batch submit' -s v -l verbose -d 'Say what is done (-vvv: the HTTP exchange).'
 complete -c fennec -n '__fennec_at fennec batch submit' -s c -l config -r -F -d 'Read this configuration file, and trust it.'

@@ -85,6 +85,19 @@ def finish(record: Record | None, attempt: Attempt) -> Record:
     return new
 
 
+def fetched(record: Record | None, attempt: Attempt) -> Record:
+    """Count a row of a batch. How long it took says nothing about the provider's live answers."""
+    new = {**(record or {})}
+    new["requests"] = new.get("requests", 0) + 1
+    if attempt.error_class is None:
+        new["ok"] = new.get("ok", 0) + 1
+        _answered(new, attempt)
+    else:
+        errors = new.get("errors", {})
+        new["errors"] = {**errors, attempt.error_class: errors.get(attempt.error_class, 0) + 1}
+    return new
+
+
 def name_of(provider: str, model: str) -> str:
     """Return the name of a model's record."""
     return f"metrics|{provider}|{model.encode('utf-8', 'replace').decode()}"

@@ -43,13 +43,13 @@ class Safeguards(NamedTuple):
         sent, masks, _ = outgoing(request, self.policy, masking_key, partial(self.say, 0), partial(self.say, 1))
         return sent, list(masks.values) if masks else None
 
-    def audited(self, stage: Stage) -> Stage:
-        """Put the audit log round a stage."""
+    def audited(self, stage: Stage, identity: str | None = None) -> Stage:
+        """Put the audit log round a stage; with `identity` that of the answer only."""
         if self.trail is None:
             return stage
         from fennec_cli.stages.audit import audited
 
-        return audited(stage, self.trail, self.provider)
+        return audited(stage, self.trail, self.provider, identity=identity)
 
     def record(self, event: str, fields: Mapping[str, object]) -> None:
         """Put on record what is no request: a key was rotated, a circuit opened."""

@@ -39,9 +39,12 @@ class Trail:
     def began(self, request: CompletionRequest, provider: str | None = None) -> str:
         """Write that `request` will be sent; return the id of the interaction. Raises `OutputError` if required."""
         identity = os.urandom(8).hex()
-        texts = self._texts("prompt", request, lambda: question(request))
-        self.event("request", {"id": identity, **request_fields(request, provider, texts)})
+        self.event("request", {"id": identity, **self.question(request, provider)})
         return identity
+
+    def question(self, request: CompletionRequest, provider: str | None = None) -> Fields:
+        """What is written before `request` is sent."""
+        return request_fields(request, provider, self._texts("prompt", request, lambda: question(request)))
 
     def ended(
         self, identity: str, request: CompletionRequest, outcome: Outcome, answer: str = "", provider: str | None = None

@@ -28,6 +28,7 @@ Examples:
   fennec batch cancel b3f0c8a41d2e9f76
   fennec batch cancel b3f0c8a41d2e9f76 --json
 """
+REDACT = click.Choice(["off", "warn", "mask", "block"])
 table_options = partial(format_options, people="table")
 
 
@@ -44,6 +45,11 @@ def batch() -> None:
 @option("-O", "--option", metavar="K=V", multiple=True,
         help="Send K to the provider as it is; V is JSON or text (repeatable).")
 @option("--attach-root", metavar="DIR", help="Rows may attach files below this directory.")
+@option("--redact", type=REDACT,
+        help="What to do about secrets and personal data in the rows: nothing, say so, put masks in their place (which"
+        " stay in the answers), or leave the row out. By default secrets are said.")
+@option("--private", is_flag=True, help="Refused: providers keep the rows and answers of a batch.")
+@option("--audit", metavar="FILE", help="Write the audit log here.")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @option("-v", "--verbose", count=True, daily=True, help="Say what is done (-vvv: the HTTP exchange).")
 @settings_options
@@ -85,6 +91,8 @@ def status(config: Any, /, batch_id: str | None, output_format: str) -> int:
         help="Whether the answers enter the response cache (as the configuration says).")
 @option("--allow-truncated", is_flag=True, help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, help="An answer stopped by a content filter is a success.")
+@option("--redact", type=REDACT, help="With mask, secrets in the answers are masked, whatever [filter] says.")
+@option("--audit", metavar="FILE", help="Write the audit log here.")
 @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @option("-v", "--verbose", count=True, help="Say what is done (-vvv: the HTTP exchange).")
 @settings_options

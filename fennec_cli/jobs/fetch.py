@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,12 @@ from fennec_cli.errors import FennecError, NetworkError, ProviderError, RequestE
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import TRIES, Service
 from fennec_cli.jobs.spool import Entry, entries, prefix
+from fennec_cli.metrics import Attempt, fetched, name_of
 from fennec_cli.provider_batches import PRICE_FACTOR, Remote, Result, dialect_of
 from fennec_cli.recording import is_keepable, recorded
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages import Chunks
+from fennec_cli.store import Record, SharedState
 from fennec_cli.transport import read_whole
 from fennec_cli.transport.patience import Limits, Patience
 
@@ -164,3 +167,41 @@ def kept(chunks: Chunks, entry: Entry, responses: ResponseCache, *, allow_trunca
             responses.put(name, recorded(response), {})
 
     yield CompletionChunk(metadata=ChunkMetadata(settle=settle))
+
+
+class Counts:
+    """What the answers of a job add to the counters of all processes."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[str, list[Attempt]] = {}
+
+    def counted(self, chunks: Chunks, model: str) -> Chunks:
+        """Hand on an answer once all of it was read: what it cost counts, whatever is done with it."""
+        read: list[CompletionChunk] = []
+        fault: FennecError | None = None
+        usage: TokenUsage | None = None
+        cost: float | None = None
+        try:
+            for chunk in chunks:
+                read.append(chunk)
+                usage = chunk.usage or usage
+                if chunk.metadata is not None and chunk.metadata.cost_usd is not None:
+                    cost = chunk.metadata.cost_usd
+        except FennecError as error:
+            fault = error
+        attempt = Attempt(fault.error_class if fault else None, 0.0, usage=usage, cost_usd=cost)
+        self._attempts.setdefault(model, []).append(attempt)
+        yield from read
+        if fault is not None:
+            raise fault
+
+    def write(self, state: SharedState, provider: str) -> None:
+        """Add them, in one transaction a model."""
+        for model, attempts in self._attempts.items():
+
+            def change(
+                records: list[Record | None], attempts: list[Attempt] = attempts
+            ) -> tuple[list[Record | None], None]:
+                return [reduce(fetched, attempts, records[0])], None
+
+            state.update([name_of(provider, model)], change)

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,10 @@ from fennec_cli.completion.requests import Requests
 from fennec_cli.completion.row_models import RowModels
 from fennec_cli.config import Config, server_url
 from fennec_cli.errors import Blocked, FennecError, OutputError, PartialBatch
-from fennec_cli.jobs.fetch import Answered, Collection, chunks_of, kept, noted
+from fennec_cli.jobs.fetch import Answered, Collection, Counts, chunks_of, kept, noted
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import Service
+from fennec_cli.jobs.spool import Records, is_counted, note_counted
 from fennec_cli.jobs.submit import Prepared, Submission
 from fennec_cli.output.events import EventWriter, ObjectWriter
 from fennec_cli.output.notes import Notes, wants_color
@@ -34,11 +35,11 @@ from fennec_cli.providers import provider_module
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
+from fennec_cli.safeguards import Safeguards, safeguards
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.judge import judge
 from fennec_cli.store import shared_state
 
-_CHANGING = {"mask", "block"}
 HEADER = ("ID", "PROVIDER", "MODEL", "STATE", "ROWS", "DONE", "FAILED", "CREATED")
 
 
@@ -49,6 +50,9 @@ class SubmitOptions(NamedTuple):
     max_tokens: int | None = None
     option: tuple[str, ...] = ()
     attach_root: str | None = None
+    redact: str | None = None
+    private: bool = False
+    audit: str | None = None
     quiet: bool = False
     verbose: int = 0
 
@@ -63,6 +67,8 @@ class FetchOptions(NamedTuple):
     allow_truncated: bool = False
     allow_filtered: bool = False
     cache: str | None = None
+    redact: str | None = None
+    audit: str | None = None
     quiet: bool = False
     verbose: int = 0
 
@@ -71,7 +77,8 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     """Submit the rows on standard input, and write the job's id."""
     desk = _Desk(config, options.verbose, quiet=options.quiet)
     target = desk.registry.choose(options.model or config.model, options.provider)
-    _refuse_what_is_guarded(config, desk.registry, target.provider)
+    _refuse_private(options, desk, target.provider)
+    guards = desk.guards(options.redact, options.audit, target.provider)
     service = desk.service(target.provider)
     complete = CompleteOptions(
         model=target.model,
@@ -85,44 +92,63 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     )
     models = RowModels(desk.registry, target, any_provider=False)
     requests = Requests(complete, config, target.model, start=time.monotonic(), named=models.target)
-    submission = desk.submission(service)
-    job = submission.submit(_prepared(requests, service), target.provider, target.model)
+    submission = desk.submission(service, guards)
+    try:
+        job = submission.submit(_prepared(requests, service, guards), target.provider, target.model)
+    finally:
+        guards.close()
     desk.notes.say(1, f"{job.rows} rows in {job.parts} batches at {target.provider}")
     _write(f"{job.id}\n".encode())
     return 0
 
 
-def _refuse_what_is_guarded(config: Config, registry: ProviderRegistry, provider: str) -> None:
-    """Raise `Blocked` where a guard of the live path is asked for: rows of a batch pass none of them."""
-    said, environ = config.commands.get("complete", {}), os.environ
-    reason = None
-    if (
-        environ.get("FENNEC_PRIVATE", "0") not in ("", "0")
-        or said.get("private")
-        or registry.requires_private(provider)
-    ):
-        reason = "a provider keeps the rows and answers of a batch, and private requests are asked for"
-    elif {environ.get("FENNEC_REDACT") or said.get("redact"), *config.filter.modes("request").values()} & _CHANGING:
-        reason = "rows of a batch are not filtered, and [filter] or --redact asks for it"
-    elif config.audit.required:
-        reason = "batches are not in the audit log, and audit.required is set"
-    if reason is not None:
-        raise Blocked(reason, hint="use `fennec complete --input ndjson`")
+def _refuse_private(options: SubmitOptions, desk: "_Desk", provider: str) -> None:
+    """Raise `Blocked` where requests have to be private: no batch is."""
+    if options.private or desk.said("private") or desk.registry.requires_private(provider):
+        raise Blocked(
+            f"{provider} keeps the rows and answers of a batch for weeks, and private requests are asked for",
+            hint="use `fennec complete --input ndjson`",
+        )
 
 
-def _prepared(requests: Requests, service: Service) -> Iterator[Prepared]:
+def _prepared(requests: Requests, service: Service, guards: Safeguards) -> Iterator[Prepared]:
     """Every row of standard input as the request that `fennec complete` would send, or as what is wrong with it."""
+    masked = 0
     for row in taken_in(requests.rows(), named=True):
         if row.fault is not None:
             yield Prepared(row.id, row.meta, "", row.fault)
             continue
         try:
             request = requests.build(row)
-            call = service.module.build_request(request, service.endpoint)
         except FennecError as error:
             yield Prepared(row.id, row.meta, "", error)
+            continue
+        try:
+            sent, masks = guards._replace(say=_of_row(row.id, guards)).outgoing(request)
+            call = service.module.build_request(sent, service.endpoint)
+        except FennecError as error:
+            yield Prepared(row.id, row.meta, "", error, _records(guards, request, error))
         else:
-            yield Prepared(row.id, row.meta, request.model, call)
+            masked += masks is not None
+            yield Prepared(row.id, row.meta, request.model, call, _records(guards, request))
+    if masked:
+        guards.say(0, f"{masked} rows go out with masks, which stay in their answers: what they stand for is not kept")
+
+
+def _of_row(row_id: str, guards: Safeguards) -> Callable[[int, str], None]:
+    return lambda level, text: guards.say(level, f"row {row_id}: {text}")
+
+
+def _records(guards: Safeguards, request: CompletionRequest, fault: FennecError | None = None) -> Records:
+    """What the audit log says of a row: that it is sent, or what came of it if it is not."""
+    if guards.trail is None:
+        return ()
+    asked = ("request", guards.trail.question(request, guards.provider))
+    if fault is None:
+        return (asked,)
+    from fennec_cli.audit.records import Outcome, response_fields
+
+    return (asked, ("response", response_fields(request, guards.provider, Outcome(0.0, error=fault), {})))
 
 
 def run_status(config: Config, job_id: str | None, output_format: str) -> int:
@@ -168,18 +194,35 @@ def run_fetch(options: FetchOptions, config: Config, job_id: str) -> int:
     collection.wait(job, options.wait)
     mode = options.cache or config.cache.mode
     responses = ResponseCache(config.cache, say=partial(desk.notes.say, 1)) if mode != "off" else None
+    guards = desk.guards(options.redact, options.audit, job.provider)
+    again = is_counted(desk.home, job.id)
+    if again:
+        guards.record("batch_fetched_again", {"fennec.batch": job.id, "gen_ai.provider.name": job.provider})
+    way = _Way(responses, guards._replace(trail=None) if again else guards, Counts())
     sink = open_output(options.output) if options.output else DescriptorSink(1, closed=sys.stdout is None)
     try:
-        error = _deliver(options, desk, job, collection, sink, responses)
+        error = _deliver(options, desk, job, collection, sink, way)
     finally:
         sink.discard()
         if responses is not None:
             responses.close()
+        guards.close()
+    if not again:
+        note_counted(desk.home, job.id)
+        way.counts.write(desk.state, job.provider)
     if job.state == "open":
         desk.jobs.close_job(job, "fetched")
     if isinstance(error, PartialBatch):
         desk.notes.error(error)
     return error.exit_status if error else 0
+
+
+class _Way(NamedTuple):
+    """What every answer passes."""
+
+    responses: ResponseCache | None
+    guards: Safeguards
+    counts: Counts
 
 
 def _deliver(
@@ -188,7 +231,7 @@ def _deliver(
     job: Job,
     collection: Collection,
     sink: Sink,
-    responses: ResponseCache | None,
+    way: _Way,
 ) -> FennecError | None:
     kinds: dict[str, type[EventWriter] | type[ObjectWriter]] = {"ndjson": EventWriter, "json": ObjectWriter}
     writer: Writer = kinds[options.output_format](sink, reasoning=options.reasoning)
@@ -200,7 +243,7 @@ def _deliver(
             writer.failure(entry.id, entry.fault, entry.meta)
             answer = Answer(entry.fault, None, ChunkMetadata())
         else:
-            answer = writer.answer(entry.id, _judged(options, desk, job, answered, responses), entry.meta)
+            answer = writer.answer(entry.id, _judged(options, desk, job, answered, way), entry.meta)
             if answer.metadata.settle is not None:
                 answer.metadata.settle(answer.error is None)
         if answer.error is not None:
@@ -211,17 +254,20 @@ def _deliver(
     return tally.verdict()
 
 
-def _judged(
-    options: FetchOptions, desk: "_Desk", job: Job, answered: Answered, responses: ResponseCache | None
-) -> Chunks:
-    def answer(_request: CompletionRequest) -> Chunks:
-        chunks = chunks_of(job, answered, desk.price)
-        if responses is None:
-            return chunks
-        return kept(chunks, answered.entry, responses, allow_truncated=options.allow_truncated)
+def _judged(options: FetchOptions, desk: "_Desk", job: Job, answered: Answered, way: _Way) -> Chunks:
+    """The stages of a live request that a row has not passed yet, in their order."""
+    entry = answered.entry
 
-    stage = judge(answer, allow_truncated=options.allow_truncated, allow_filtered=options.allow_filtered)
-    return stage(CompletionRequest(messages=(), model=answered.entry.model))
+    def answer(_request: CompletionRequest) -> Chunks:
+        chunks = way.counts.counted(chunks_of(job, answered, desk.price), entry.model)
+        if way.responses is None:
+            return chunks
+        return kept(chunks, entry, way.responses, allow_truncated=options.allow_truncated)
+
+    stage = way.guards.filtered(answer)
+    stage = judge(stage, allow_truncated=options.allow_truncated, allow_filtered=options.allow_filtered)
+    stage = way.guards.audited(stage, entry.custom_id)
+    return stage(CompletionRequest(messages=(), model=entry.model))
 
 
 class _Desk:
@@ -230,7 +276,9 @@ class _Desk:
     def __init__(self, config: Config, verbosity: int = 0, *, quiet: bool = False) -> None:
         signals.install()
         self.notes = Notes(verbosity=verbosity, quiet=quiet, log_file=config.log.file, color=wants_color(os.environ))
-        state = shared_state(os.environ, partial(self.notes.say, 1), server_url(config.cache.backend, os.environ))
+        self._config = config
+        server = server_url(config.cache.backend, os.environ)
+        self.state = state = shared_state(os.environ, partial(self.notes.say, 1), server)
         self.registry = ProviderRegistry(config, say=self.notes.say, state=state)
         self.jobs = Jobs(state)
         home = home_of("state")
@@ -243,12 +291,22 @@ class _Desk:
         api = interface(kind, provider)
         return Service(api, provider_module(kind), self.registry.direct(provider))
 
-    def submission(self, service: Service) -> Submission:
+    def said(self, name: str) -> Any:
+        """What the configuration says of an option of `fennec complete` that holds for batches too."""
+        return self._config.commands.get("complete", {}).get(name)
+
+    def guards(self, redact: str | None, audit: str | None, provider: str) -> Safeguards:
+        """Filter and audit log, as `fennec complete` has them."""
+        redact, audit = redact or self.said("redact"), audit or self.said("audit")
+        guards = safeguards(self._config, redact=redact, audit_file=audit, say=self.notes.loud)
+        return guards._replace(provider=provider)
+
+    def submission(self, service: Service, guards: Safeguards = Safeguards()) -> Submission:
         try:
             key = installation_key("batch")
         except OSError as error:
             raise OutputError(f"cannot read the installation's key ({error.strerror})") from error
-        return Submission(service, self.jobs, self.home, key, self.notes.say)
+        return Submission(service, self.jobs, self.home, key, self.notes.say, guards.record)
 
     def collection(self, job: Job) -> Collection:
         return Collection(self.service(job.provider), self.jobs, self.home)

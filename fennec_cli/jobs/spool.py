@@ -1,12 +1,12 @@
 """The rows of a job on the disk: what will be sent, and what each row was, until its answer is fetched.
 
 A directory a job: `rows.ndjson` has a line for every row of the input, `N.body` the rows of part N as they are sent,
-`job.json` the rest. It appears whole, by a rename.
+`job.json` the rest, `audit.ndjson` what has to be on record before anything is sent. It appears whole, by a rename.
 """
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +19,14 @@ from fennec_cli.errors import Blocked, ConfigError, FennecError, InputError, Out
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import BatchInterface, path_of
 
-_ROWS, _JOB = "rows.ndjson", "job.json"
+_ROWS, _JOB, _AUDIT, _COUNTED = "rows.ndjson", "job.json", "audit.ndjson", "counted"
 _LEFT_S = 86_400.0  # after this long nobody writes a directory any more that is not a job's yet
 _NOT_SENT = frozenset({"stream", "stream_options"})
 # What a row can have wrong with it before it is sent.
 _FAULTS = {cls.error_class: cls for cls in (InputError, RequestError, Blocked, ConfigError, UsageError)}
+
+
+Records = Sequence[tuple[str, Mapping[str, Any]]]  # event, fields
 
 
 class Entry(NamedTuple):
@@ -58,8 +61,9 @@ class Spool:
         self._current: dict[tuple[str, str, str], _OpenPart] = {}
         make_directory(self._directory)
         self._index = _create(self._directory / _ROWS)
+        self._audit = _create(self._directory / _AUDIT)
 
-    def add(self, row_id: str, meta: bytes | None, model: str, call: HTTPCall) -> None:
+    def add(self, row_id: str, meta: bytes | None, model: str, call: HTTPCall, records: Records = ()) -> None:
         body = orjson.loads(call.body)
         sent = orjson.dumps({key: value for key, value in body.items() if key not in _NOT_SENT})
         path, variant = path_of(call), self._api.variant(call)
@@ -70,10 +74,12 @@ class Spool:
             part = self._begin(group)
             custom_id, line = self._line(part, sent)
         part.add(line)
+        self._record(custom_id, records)
         self._note(Entry(custom_id, row_id, model, call.fingerprint, meta), call.url.encode() + sent)
 
-    def fail(self, row_id: str, meta: bytes | None, fault: FennecError) -> None:
+    def fail(self, row_id: str, meta: bytes | None, fault: FennecError, records: Records = ()) -> None:
         """Keep a row that is not sent: its answer is `fault`."""
+        self._record(os.urandom(8).hex(), records)
         self._note(Entry(None, row_id, meta=meta, fault=fault), fault.message.encode("utf-8", "replace"))
 
     def close(self) -> str:
@@ -81,7 +87,7 @@ class Spool:
         plan = [self.nonce, self.rows, [tuple(part.plan) for part in self._parts]]
         with _create(self._directory / _JOB) as file:
             file.write(orjson.dumps(plan))
-        for file in (self._index, *(part.file for part in self._parts)):
+        for file in (self._index, self._audit, *(part.file for part in self._parts)):
             file.flush()
             os.fsync(file.fileno())
             file.close()
@@ -103,6 +109,10 @@ class Spool:
     def _line(self, part: "_OpenPart", sent: bytes) -> tuple[str, bytes]:
         custom_id = f"{prefix(self.nonce, part.number)}{part.plan.rows}"
         return custom_id, self._api.row(custom_id, part.plan.path, sent, self._endpoint)
+
+    def _record(self, identity: str, records: Records) -> None:
+        for event, fields in records:
+            self._audit.write(orjson.dumps([event, {"id": identity, **fields}], option=orjson.OPT_APPEND_NEWLINE))
 
     def _note(self, entry: Entry, content: bytes) -> None:
         self.rows += 1
@@ -142,6 +152,26 @@ def forget_body(home: Path, job: str, part: int) -> None:
     """Remove what was sent: the provider has it."""
     with suppress(OSError):
         (home / job / f"{part}.body").unlink()
+
+
+def put_on_record(home: Path, job: str, record: Callable[[str, Mapping[str, Any]], None]) -> None:
+    """Hand what an audit log should say of the rows to `record`: once, or again if that is killed."""
+    path = home / job / _AUDIT
+    if path.exists():
+        with open(open_file(path, os.O_RDONLY), "rb") as file:
+            for line in file:
+                record(*orjson.loads(line))
+        path.unlink()
+
+
+def is_counted(home: Path, job: str) -> bool:
+    """Whether the answers of a job are in the counters and the audit log already."""
+    return (home / job / _COUNTED).exists()
+
+
+def note_counted(home: Path, job: str) -> None:
+    with suppress(OSError):
+        os.close(open_file(home / job / _COUNTED, os.O_WRONLY | os.O_CREAT))
 
 
 def entries(home: Path, job: str) -> Iterator[Entry]:

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.errors import FennecError, InputError, NetworkError, ProviderTimeout
 from fennec_cli.jobs.records import Job, Jobs, PartState
 from fennec_cli.jobs.service import TRIES, Service
-from fennec_cli.jobs.spool import Spool, forget, forget_body, plan_of, prefix, read_body, sweep
+from fennec_cli.jobs.spool import Records, Spool, forget, forget_body, plan_of, prefix, put_on_record, read_body, sweep
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import Remote
 
@@ -21,22 +21,36 @@ SLACK_S = 300.0  # by which the clocks of us and the provider may differ
 KEPT_S = 31 * 86_400.0  # providers have forgotten the results by then
 _FILE_TRIES = 60
 Say = Callable[[int, str], None]
+Record = Callable[[str, Mapping[str, object]], None]  # event, fields
 
 
 class Prepared(NamedTuple):
-    """A row of the input, as a completion request or as what is wrong with it."""
+    """A row of the input, as a completion request or as what is wrong with it. `records` are for the audit log."""
 
     id: str
     meta: bytes | None
     model: str
     call: HTTPCall | FennecError
+    records: Records = ()
 
 
 class Submission:
-    """Submits rows to one provider. `home` is where the rows are kept until they are fetched."""
+    """Submits rows to one provider. `home` is where the rows are kept until they are fetched.
 
-    def __init__(self, service: Service, jobs: Jobs, home: Path, key: bytes, say: Say = lambda _l, _t: None) -> None:
-        self._service, self._jobs, self._home, self._key, self._say = service, jobs, home, key, say
+    `record` writes into the audit log, before anything is sent.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        jobs: Jobs,
+        home: Path,
+        key: bytes,
+        say: Say = lambda _level, _text: None,
+        record: Record = lambda _event, _fields: None,
+    ) -> None:
+        self._service, self._jobs, self._home, self._key = service, jobs, home, key
+        self._say, self._record = say, record
 
     def submit(self, rows: Iterable[Prepared], provider: str, model: str) -> Job:
         """Submit rows, or go on where an earlier submission of the same rows was stopped."""
@@ -50,14 +64,15 @@ class Submission:
         try:
             for row in rows:
                 if isinstance(row.call, FennecError):
-                    spool.fail(row.id, row.meta, row.call)
+                    spool.fail(row.id, row.meta, row.call, row.records)
                 else:
-                    spool.add(row.id, row.meta, row.model, row.call)
+                    spool.add(row.id, row.meta, row.model, row.call, row.records)
             digest = spool.close()
             if not spool.rows:
                 raise InputError("there are no rows", hint="write one JSON object a line to standard input")
             with self._locked():
                 job = self._job(spool, digest, provider, model)
+                put_on_record(self._home, job.id, self._record)
                 for number, state in self._jobs.parts(job):
                     self._advance(job, number, state)
             return job

@@ -14,16 +14,22 @@ from fennec_cli.stages import Chunks, Stage
 
 
 def audited(
-    inner: Stage, trail: Trail, provider: str | None = None, *, clock: Callable[[], float] = time.monotonic
+    inner: Stage,
+    trail: Trail,
+    provider: str | None = None,
+    *,
+    identity: str | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Stage:
     """Write two records of each request, whatever becomes of it; `provider` is asked first.
 
+    With `identity` only the second is written: the first one was, perhaps a day ago, under that id.
     Raises `OutputError` where a record is required.
     """
 
     def stage(request: CompletionRequest) -> Chunks:
         begin, size = clock(), 0
-        identity = trail.began(request, provider)
+        name = identity or trail.began(request, provider)
         keeps = trail.keeps(request)
         fold = ResponseAggregator(keep_text=keeps)
         fault: FennecError | None = None
@@ -47,6 +53,6 @@ def audited(
             outcome = Outcome(
                 clock() - begin, fold.finish_reason, fold.usage, fold.metadata, size, fault, interrupted=interrupted
             )
-            trail.ended(identity, request, outcome, fold.finalize().content if keeps else "", provider)
+            trail.ended(name, request, outcome, fold.finalize().content if keeps else "", provider)
 
     return stage

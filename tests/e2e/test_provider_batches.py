@@ -274,20 +274,152 @@ def test_answers_enter_the_cache(shop: Shop) -> None:
     shop.fennec.complete(*ask, stdin="two FAIL").failed("cache_miss", 13)
 
 
-@pytest.mark.parametrize(
-    ("table", "environment"),
-    [
-        ("", {"FENNEC_PRIVATE": "1"}),
-        ("", {"FENNEC_REDACT": "mask"}),
-        ('[filter]\npreset = "strict"\n', {}),
-        ('[filter]\nrequest = { secrets = "block" }\n', {}),
-        ("[complete]\nprivate = true\n", {}),
-        ("[audit]\nrequired = true\n", {}),
-    ],
-)
-def test_rows_that_a_guard_should_see_are_refused(one: Shop, table: str, environment: dict[str, str]) -> None:
+SECRET = "sk-proj-" + "Zx9Kq2Lm7Tn4Vb8Rc1Wd" * 3
+MAIL = "joe.user@example.org"
+
+
+def configured(one: Shop, table: str) -> None:
     path = Path(one.config)
     path.write_text(path.read_text() + table)
-    arguments = ("batch", "submit", "-m", one.model, "-c", one.config)
-    assert "complete --input ndjson" in one.fennec(*arguments, stdin=rows("x"), env=environment).failed("blocked", 19)
+
+
+def records(one: Shop, *names: str) -> list[tuple[object, ...]]:
+    log = one.fennec("audit", "export", "-c", one.config).text
+    return [tuple(json.loads(line).get(name) for name in names) for line in log.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("", ("--private",)),
+        ("[complete]\nprivate = true\n", ()),
+        ("[provider.openai.headers]\n[complete]\nprivate = true\n", ("--redact", "off")),
+    ],
+)
+def test_no_batch_is_private(one: Shop, table: str, options: tuple[str, ...]) -> None:
+    configured(one, table)
+    said = one("submit", "-m", one.model, *options, rows=rows("x")).failed("blocked", 19)
+    assert "keeps the rows and answers" in said
+    assert "complete --input ndjson" in said
     assert not one.service.steps
+
+
+def test_a_provider_that_must_be_private_gets_no_batch(one: Shop) -> None:
+    path = Path(one.config)
+    path.write_text(path.read_text().replace("[provider.openai]\n", '[provider.openai]\nprivate = "required"\n', 1))
+    one("submit", "-m", one.model, rows=rows("x")).failed("blocked", 19)
+    assert not one.service.steps
+
+
+def test_secrets_of_rows_are_said_and_sent(one: Shop) -> None:
+    result = one("submit", "-m", one.model, rows=rows("hello", f"use {SECRET}"))
+    assert result.status == 0
+    assert "row r1: the request holds secrets" in result.stderr
+    assert SECRET not in result.stderr
+    assert f"use {SECRET}" in one.service.submitted()
+
+
+def test_rows_that_are_blocked_stay_here(one: Shop) -> None:
+    configured(one, '[filter]\nrequest = { secrets = "block" }\n')
+    job = one.submit(rows("hello", f"use {SECRET}"))
+    assert one.service.submitted() == ["hello"]
+    answers = one.fetched(job)
+    assert (answers["r1"]["class"], answers["r1"]["exit"]) == ("blocked", 19)
+    assert answers["r0"]["content"] == "to hello"
+    found = records(one, "event", "id", "error.type", "fennec.filter_hits")
+    blocked = [each for each in found if each[2] == "blocked"]
+    assert [(each[0], each[3]) for each in blocked] == [("response", 1)]
+    assert {each[1] for each in found if each[0] == "request"} == {each[1] for each in found if each[0] == "response"}
+    assert len(found) == 4
+
+
+def test_masks_of_rows_stay_in_the_answers(one: Shop) -> None:
+    text = rows("hello", f"write to {MAIL}")
+    result = one("submit", "-m", one.model, "--redact", "mask", rows=text)
+    assert "1 rows go out with masks" in result.stderr
+    (sent,) = [prompt for prompt in one.service.submitted() if prompt != "hello"]
+    assert sent.startswith("write to [EMAIL_1_")
+    assert MAIL not in sent
+    answers = one.fetched(result.text.strip())
+    assert answers["r1"]["content"] == f"to {sent}"
+    assert one.submit(text, "--redact", "mask") != result.text.strip()  # it was fetched
+    assert len([prompt for prompt in one.service.submitted() if prompt == sent]) == 2  # masked alike
+
+
+def test_the_same_masked_rows_are_the_same_batch(one: Shop) -> None:
+    text = rows(f"write to {MAIL}")
+    assert one.submit(text, "--redact", "mask") == one.submit(text, "--redact", "mask")
+    assert len(one.service.batches) == 1
+
+
+@pytest.mark.parametrize("mode", ["mask", "block", "warn"])
+def test_answers_of_a_batch_pass_the_filter(one: Shop, mode: str) -> None:
+    job = one.submit(rows("hello", f"say {SECRET}"), "--redact", "off")
+    configured(one, f'[filter]\nresponse = {{ secrets = "{mode}" }}\n')
+    result = one("fetch", job, "--wait", "2s")
+    answers = {line["id"]: line for line in map(json.loads, result.stdout.splitlines())}
+    assert answers["r0"]["content"] == "to hello"
+    if mode == "mask":
+        assert str(answers["r1"]["content"]).startswith("to say [")
+        assert SECRET.encode() not in result.stdout
+    elif mode == "block":
+        assert (answers["r1"]["class"], answers["r1"]["exit"]) == ("blocked", 19)
+        assert SECRET.encode() not in result.stdout
+    else:
+        assert SECRET in str(answers["r1"]["content"])
+        assert "the answer holds" in result.stderr
+    assert SECRET not in result.stderr
+
+
+def test_redact_mask_at_the_fetch_masks_secrets(one: Shop) -> None:
+    job = one.submit(rows(f"say {SECRET}"), "--redact", "off")
+    assert SECRET not in str(one.fetched(job, "--redact", "mask")["r0"]["content"])
+
+
+@pytest.mark.parametrize("content", ["none", "full"])
+def test_every_row_is_on_record_twice(shop: Shop, content: str) -> None:
+    configured(shop, f'[audit]\ncontent = "{content}"\nrequired = true\n')
+    job = shop.submit(rows("one", "two FAIL") + "not JSON\n")
+    assert [each[0] for each in records(shop, "event")] == ["request", "request"]
+    shop.fetched(job)
+    names = ("event", "id", "error.type", "gen_ai.usage.output_tokens", "fennec.prompt", "fennec.answer")
+    found = records(shop, *names)
+    asked, told = found[:2], found[2:]
+    assert [each[0] for each in told] == ["response", "response"]
+    assert {each[1] for each in asked} == {each[1] for each in told}
+    assert {each[2:4] for each in told} == {(None, 14), ("request", None)}
+    assert ("one" in "".join(str(each[4]) for each in asked).replace("None", "")) is (content == "full")
+    assert ("to one" in str(told)) is (content == "full")
+    assert shop.fennec("audit", "verify", "-c", shop.config).status == 0
+    shop.fetched(job)
+    assert [each[0] for each in records(shop, "event")[4:]] == ["batch_fetched_again"]
+
+
+@pytest.mark.parametrize("step", ["upload", "create"])
+def test_a_submit_that_was_killed_is_on_record_once(one: Shop, step: str) -> None:
+    text = rows("one", "two")
+    one.submit_killed(text, step, "before")
+    assert len(records(one, "id")) == 2
+    one.submit(text)
+    assert len(records(one, "id")) == 2
+
+
+def test_without_its_record_no_row_is_sent(one: Shop) -> None:
+    configured(one, f'[audit]\nrequired = true\nfile = "{one.fennec.home}/missing/audit.jsonl"\n')
+    text = rows("one")
+    assert "audit" in one("submit", "-m", one.model, rows=text).failed("output", 18)
+    assert not one.service.steps
+    (one.fennec.home / "missing").mkdir()
+    one.submit(text)  # goes on where it stopped
+    assert [each[0] for each in records(one, "event")] == ["request"]
+
+
+def test_rows_that_are_fetched_count_once(one: Shop) -> None:
+    job = one.submit(rows("one", "two FAIL", "three"))
+    one.fetched(job)
+    one.fetched(job)
+    shown = json.loads(one.fennec("metrics", "show", "--json", "-c", one.config).stdout)
+    (model,) = shown
+    assert model["request_count"] == 3, model
+    assert model["token_usage"]["output_tokens"] == 28, model
+    assert model["cost_usd"] == pytest.approx(2 * (9 * 2 + 14 * 10) / 1e6 / 2), model
