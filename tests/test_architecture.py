@@ -78,7 +78,8 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HOMES: dict[str, set[str]] = {
     "click": {"cli", "commands"},
     "httpx": {"transport"},
-    "httpcore": {"transport"},
+    "httpcore": set(),
+    "h11": {"transport"},
     "ssl": {"transport"},
     "tenacity": {"stages"},
     "diskcache": {"store"},

@@ -8,6 +8,7 @@ import fcntl
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,15 @@ class AuditBusy(OSError):
     """Another process held the lock for longer than we wait."""
 
 
+class _Record:
+    """What a thread wants to write, and what came of it."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = fields
+        self.head: Head | None = None
+        self.failure: OSError | None = None
+
+
 class AuditLog:
     """Appends to the file at `path`, for any number of threads and processes. Opens nothing before the first record.
 
@@ -59,19 +69,44 @@ class AuditLog:
         self._rotate_bytes = rotate_bytes
         self._clock = clock
         self._threads = threading.Lock()
+        self._waiting: deque[_Record] = deque()
         self._lock_fd = self._fd = -1
         self._size = -1  # of the file when we last wrote, and what its last record was then
         self._head = Head(-1, GENESIS)
         self._began = ""  # the time of the file's first record
 
     def append(self, fields: Mapping[str, Any]) -> Head:
-        """Write one record. Raises `OSError`."""
-        with self._threads, self._locked():
-            self._open()
-            self._repair()
-            if self._is_due():
-                self._rotate()
-            return self._write(fields)
+        """Write one record. Raises `OSError`.
+
+        What other threads want to write meanwhile is written under the same lock.
+        """
+        own = _Record(fields)
+        self._waiting.append(own)
+        with self._threads:
+            if own.head is None and own.failure is None:  # else who was at it before has done it too
+                self._append_waiting(own)
+        if own.failure is not None:
+            raise own.failure
+        assert own.head is not None
+        return own.head
+
+    def _append_waiting(self, own: "_Record") -> None:
+        records = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            with self._locked():
+                self._open()
+                self._repair()
+                for record in records:
+                    if self._is_due():
+                        self._rotate()
+                    record.head = self._write(record.fields)
+        except OSError as error:
+            for record in records:
+                if record.head is None:
+                    record.failure = error
+        except BaseException:  # a signal to this thread: the others' records wait for the next one
+            self._waiting.extend(record for record in records if record.head is None and record is not own)
+            raise
 
     def close(self) -> None:
         """Let go of the file. Raises `OSError` when what was written may not be on the disk."""

@@ -1,10 +1,8 @@
-"""A URL as httpcore wants it. Everything but a plain one is parsed by httpx, which is loaded for that alone."""
+"""A URL in its parts. Everything but a plain one is parsed by httpx, which is loaded for that alone."""
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
-
-import httpcore
 
 from fennec_cli.errors import ConfigError
 
@@ -16,10 +14,13 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Address(NamedTuple):
-    """Where a request goes, and what it says in `Host`."""
+    """Where a request goes; `shown` is what it says in `Host`, `target` what it asks for there."""
 
-    url: httpcore.URL
-    host: bytes
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    shown: bytes
 
 
 @lru_cache(maxsize=256)
@@ -28,9 +29,7 @@ def address_of(url: str) -> Address:
     plain = _PLAIN.fullmatch(url)
     if plain is None or int(plain[3] or 0) > 65535 or "/." in (plain[4] or ""):
         return _parsed(url)
-    scheme, host, port, target = plain[1], plain[2].lower(), plain[3], plain[4] or "/"
-    number = int(port) if port and int(port) != _PORTS[scheme] else None
-    return _address(scheme.encode(), host.encode(), number, target.encode())
+    return _address(plain[1], plain[2].lower(), int(plain[3]) if plain[3] else None, (plain[4] or "/").encode())
 
 
 def _parsed(url: str) -> Address:
@@ -44,10 +43,12 @@ def _parsed(url: str) -> Address:
         raise ConfigError(f"the address cannot be used (there is no port {found.port})", hint="check base_url")
     if found.scheme not in _PORTS or not found.host:
         raise ConfigError("the address has no host", hint="base_url must begin with https:// or http://")
-    return _address(found.raw_scheme, found.raw_host, found.port, found.raw_path)
+    return _address(found.scheme, found.raw_host.decode("ascii"), found.port, found.raw_path)
 
 
-def _address(scheme: bytes, host: bytes, port: int | None, target: bytes) -> Address:
-    shown = b"[%b]" % host if b":" in host else host
-    url = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
-    return Address(url, shown if port is None else b"%b:%d" % (shown, port))
+def _address(scheme: str, host: str, port: int | None, target: bytes) -> Address:
+    default = _PORTS[scheme]
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != default:
+        shown = f"{shown}:{port}"
+    return Address(scheme, host, port or default, target, shown.encode())

@@ -1,8 +1,7 @@
 """One HTTP exchange in, status, headers and raw bytes out.
 
-This is httpx without its upper half: the pool and the protocol are httpcore's, with our own sockets below them. A
-request through httpx itself costs twice the time, and importing it half of a short run. The interface is narrow on
-purpose: another lane stays a change of this file.
+By hand, from the socket to the body (`network`, `http1`): a request through httpx costs three times as much, and
+importing it half of a short run. The interface is narrow on purpose: another lane stays a change of this file.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -12,19 +11,16 @@ from ssl import SSLContext
 from time import monotonic
 from typing import Any, NamedTuple
 
-import httpcore
-
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
-from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProtocolError
-from fennec_cli.transport.address import address_of
-from fennec_cli.transport.chunked import Dechunker
-from fennec_cli.transport.network import Network, Seen, Stream
+from fennec_cli.errors import FennecError, NetworkError, ProtocolError
+from fennec_cli.transport.address import Address, address_of
+from fennec_cli.transport.http1 import READ_SIZE, Connection, Head, request_bytes
+from fennec_cli.transport.network import Network, Seen
 from fennec_cli.transport.patience import Patience
 
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
 MAX_ERROR_BODY = 1024 * 1024
-READ_SIZE = 64 * 1024
 
 
 class Link(NamedTuple):
@@ -79,7 +75,8 @@ class HTTPClient:
     ) -> None:
         self._network = network or Network()
         self._linger_s = linger_s
-        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=self._network, uds=uds)
+        self._context, self._uds = context, uds
+        self._kept: dict[tuple[str, str, int], Connection] = {}
 
     @contextmanager
     def exchange(self, call: HTTPCall, secret_headers: Headers, patience: Patience) -> Generator[Exchange, None, None]:
@@ -94,85 +91,80 @@ class HTTPClient:
             **call.headers,
             **secret_headers,
         }
-        network = self._network
-        proxy, extensions = network.proxy, dict[str, Any]()
+        address, proxy = address_of(call.url), self._network.proxy
+        target = address.target
         if proxy is not None and self._network.forwards:
-            extensions["target"] = call.url.encode("ascii")
+            target = call.url.encode("ascii")
             if proxy.basic:
                 headers["proxy-authorization"] = proxy.basic
+        length = len(call.body) if call.body or call.method == "POST" else None
         start = monotonic()
-        with _errors():
-            response = self._sent(_request(call, headers, extensions))
+        request = request_bytes(call.method, target, address.shown, headers, length)
+        connection, head, body = self._asked(address, call, request)
         try:
-            sent_at, opening_since = network.sent_at, network.opening_since
-            if response.status == 407 and proxy is not None:
+            if head.status == 407 and proxy is not None:
                 from fennec_cli.transport.tunnel import refused
 
                 raise refused(proxy)
-            seen = self._network.seen
+            sent_at, opening_since = self._network.sent_at, self._network.opening_since
+            secured = connection.stream.get_extra_info("ssl_object")
             link = Link(
-                _tls_version(response),
+                secured.version() if secured else None,
                 monotonic() - start,
-                seen,
+                self._network.seen,
                 proxy.shown if proxy else None,
-                partial(_issuer, response),
+                partial(_issuer, secured),
                 sent_at,
                 0.0 if sent_at is None or opening_since is None else sent_at - opening_since,
             )
-            answered = _headers(response)
-            body = _body(response, answered)
-            yield Exchange(response.status, answered, body, link)
-            if self._linger_s:
+            chunks = _decoded(body, head.headers)
+            yield Exchange(head.status, head.headers, chunks, link)
+            if self._linger_s and not connection.is_free:
                 patience.over(self._linger_s)
-                _drain(body)
+                _drain(chunks)
         finally:
-            response.close()
+            if connection.is_free and self._linger_s:
+                self._kept[address[:3]] = connection
+            else:
+                connection.close()
 
-    def _sent(self, request: httpcore.Request) -> httpcore.Response:
+    def _asked(self, address: Address, call: HTTPCall, request: bytes) -> tuple[Connection, Head, Iterator[bytes]]:
         """Send, once more if a connection that was kept turns out to be dead: nobody has seen the request then."""
-        network = self._network
-        before = (network.opened, network.received)
-        network.opening_since = network.sent_at = None
+        self._network.opening_since = self._network.sent_at = None
+        kept = self._kept.pop(address[:3], None)
+        if kept is not None and not kept.stream.get_extra_info("is_readable"):  # else it was closed, or says something
+            before = self._network.received
+            try:
+                return self._answered(kept, call, request)
+            except NetworkError:
+                if self._network.received != before:
+                    raise
+        elif kept is not None:
+            kept.close()
+        return self._answered(self._opened(address), call, request)
+
+    @staticmethod
+    def _answered(connection: Connection, call: HTTPCall, request: bytes) -> tuple[Connection, Head, Iterator[bytes]]:
         try:
-            return self._pool.handle_request(request)
-        except (NetworkError, httpcore.RemoteProtocolError):
-            if not network.opened or (network.opened, network.received) != before:
-                raise
-        network.opening_since = network.sent_at = None
-        return self._pool.handle_request(request)
+            connection.send(request, call.body)
+            return connection, *connection.receive(call.method)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _opened(self, address: Address) -> Connection:
+        if self._uds is not None:
+            return Connection(self._network.connect_unix_socket(self._uds))
+        stream = self._network.connect_tcp(address.host, address.port)
+        return Connection(stream.start_tls(self._context, address.host) if address.scheme == "https" else stream)
 
     def close(self) -> None:
-        self._pool.close()
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
 
 
-def _request(call: HTTPCall, headers: Headers, extensions: dict[str, Any]) -> httpcore.Request:
-    url, host = address_of(call.url)
-    length = {"content-length": str(len(call.body))} if call.body or call.method == "POST" else {}
-    try:
-        given = [(name.encode("ascii"), value.encode("ascii")) for name, value in {**length, **headers}.items()]
-    except UnicodeEncodeError as error:
-        raise ConfigError("a header has a character that is not ASCII", hint="check configured headers") from error
-    return httpcore.Request(
-        call.method, url, headers=[(b"host", host), *given], content=call.body, extensions=extensions
-    )
-
-
-def _headers(response: httpcore.Response) -> dict[str, str]:
-    """Names in lower case; what comes several times is joined, as RFC 9110 section 5.3 allows."""
-    headers: dict[str, str] = {}
-    for raw, data in response.headers:
-        name, value = raw.decode("latin-1").lower(), data.decode("utf-8", "replace")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _tls_version(response: httpcore.Response) -> str | None:
-    secured = response.extensions["network_stream"].get_extra_info("ssl_object")
-    return secured.version() if secured else None
-
-
-def _issuer(response: httpcore.Response) -> str | None:
-    secured = response.extensions["network_stream"].get_extra_info("ssl_object")
+def _issuer(secured: Any) -> str | None:
     names = (
         {key: value for part in (secured.getpeercert() or {}).get("issuer", ()) for key, value in part}
         if secured
@@ -181,22 +173,18 @@ def _issuer(response: httpcore.Response) -> str | None:
     return names.get("organizationName") or names.get("commonName")
 
 
-def _body(response: httpcore.Response, headers: Mapping[str, str]) -> Iterator[bytes]:
+def _decoded(body: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
     encoding = headers.get("content-encoding", "identity").strip().lower()
-    with _errors():
-        raw = response.iter_stream()
-        stream = response.extensions["network_stream"]
-        if isinstance(stream, Stream) and stream.is_at_body and response.status == 200 and _is_chunked(headers):
-            raw = _dechunked(stream, raw)
-        if encoding in ("identity", ""):
-            yield from raw
-            return
-        from fennec_cli.wire.inflate import Inflater
+    return body if encoding in ("identity", "") else _inflated(body, encoding)
 
-        inflater = Inflater(encoding)
-        for data in raw:
-            yield from inflater.feed(data)
-        inflater.close()
+
+def _inflated(body: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    from fennec_cli.wire.inflate import Inflater
+
+    inflater = Inflater(encoding)
+    for data in body:
+        yield from inflater.feed(data)
+    inflater.close()
 
 
 def _drain(body: Iterator[bytes]) -> None:
@@ -207,28 +195,3 @@ def _drain(body: Iterator[bytes]) -> None:
             size += len(data)
             if size > READ_SIZE:
                 return
-
-
-def _is_chunked(headers: Mapping[str, str]) -> bool:
-    return headers.get("transfer-encoding", "").lower() == "chunked"
-
-
-def _dechunked(stream: Stream, by_h11: Iterator[bytes]) -> Iterator[bytes]:
-    """Read the usual part of a chunked body past h11, which has seen the head of the answer only."""
-    dechunker = Dechunker()
-    while not dechunker.done and (data := stream.read(READ_SIZE)):
-        body = dechunker.feed(data)
-        if body:
-            yield body
-    stream.unread(dechunker.rest)
-    yield from by_h11
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except httpcore.LocalProtocolError as error:
-        raise ConfigError(f"the request cannot be sent ({error})", hint="check configured headers") from error
-    except (httpcore.ProtocolError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-        raise ProtocolError(f"the server's answer is not whole HTTP ({error})") from error

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpcore
-
 from fennec_cli import signals
 from fennec_cli.errors import FennecError, NetworkError, ProviderTimeout, TLSError
 from fennec_cli.transport.patience import Patience
@@ -36,7 +34,7 @@ class Seen(NamedTuple):
     tls_s: float = 0.0
 
 
-class Network(httpcore.NetworkBackend):
+class Network:
     """Opens connections for one client. `patience` is set to the clocks of the attempt under way.
 
     With a `proxy` they lead through it; `forwards` says that it is asked for plain http pages itself, not for a tunnel.
@@ -72,7 +70,7 @@ class Network(httpcore.NetworkBackend):
         timeout: float | None = None,  # noqa: ARG002 - the attempt's own clock decides
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
+    ) -> "Stream":
         proxy = self.proxy
         self.opening_since = time.monotonic()
         if proxy is None:
@@ -118,7 +116,7 @@ class Network(httpcore.NetworkBackend):
         path: str,
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
+    ) -> "Stream":
         self.opened += 1
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self._clocks().connect_s())
@@ -161,7 +159,7 @@ class Network(httpcore.NetworkBackend):
         return answer[0]
 
 
-class Stream(httpcore.NetworkStream):
+class Stream:
     """One connection. What comes after the head of an answer is kept for the next read: it may have another reader."""
 
     def __init__(self, connection: "socket.socket | NestedTLS", network: Network, peer: str) -> None:

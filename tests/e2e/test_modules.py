@@ -11,11 +11,13 @@ from tests.e2e.runner import ROOT, Fennec
 
 Serve = Callable[..., Peer]
 
-# httpx parses unusual addresses only; it looks for rich and pygments wherever they happen to be installed.
+# httpx parses unusual addresses only, h11 unusual answers only.
 NEVER = {
     "asyncio",
     "cryptography",
     "diskcache",
+    "h11",
+    "httpcore",
     "httpx",
     "importlib.metadata",
     "jsonschema",

@@ -29,9 +29,10 @@ from fennec_cli.transport.address import address_of
 def test_an_address_is_what_httpx_makes_of_it(url: str) -> None:
     judge = httpx.Request("POST", url)
     found = address_of(url)
-    assert found.host.decode() == judge.headers["host"]
-    assert (found.url.scheme, found.url.host) == (judge.url.raw_scheme, judge.url.raw_host)
-    assert (found.url.port, found.url.target) == (judge.url.port, judge.url.raw_path)
+    assert found.shown.decode() == judge.headers["host"]
+    assert (found.scheme, found.host.encode()) == (judge.url.scheme, judge.url.raw_host)
+    default = {"http": 80, "https": 443}[found.scheme]
+    assert (found.port, found.target) == (judge.url.port or default, judge.url.raw_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,198 @@
+"""HTTP/1.1 by hand: h11 is the judge, wherever an answer is cut."""
+
+import random
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import h11
+import pytest
+
+from fennec_cli.dialects.base import HTTPCall
+from fennec_cli.errors import ConfigError, NetworkError
+from fennec_cli.transport.client import HTTPClient
+from fennec_cli.transport.http1 import request_bytes
+from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.transport.tls import plain_context
+from tests.conftest import soak
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ANSWERS = [
+    CHUNKED + b"5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n",
+    CHUNKED + b"5;x=1\r\nhello\r\n0\r\n\r\n",
+    CHUNKED + b"5\r\nhello\r\n0\r\nTrailer: 1\r\n\r\n",
+    CHUNKED + b"0\r\n\r\n",
+    CHUNKED + b"5\r\nhelloX\r\n0\r\n\r\n",
+    CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: 1\r\na:  2\t\r\n\r\nhello",
+    b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nall of it",
+    b"HTTP/1.1 200 OK\r\n\r\nall of it",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nfolded: a\r\n b\r\ncontent-length: 1\r\n\r\nx",
+    b"HTTP/2 200 OK\r\n\r\nok",
+    b"SSH-2.0-OpenSSH_9\r\n\r\n",
+]
+Heard = tuple[int, bytes] | None
+
+
+@contextmanager
+def peer(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Answer each request of a connection with the next answer, then close it; return the address and the requests."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    requests: list[bytes] = []
+    left = list(answers)
+
+    def serve() -> None:
+        while left:
+            connection, _ = listener.accept()
+            with connection:
+                while left and (data := connection.recv(65536)):
+                    requests.append(data)
+                    answer = left.pop(0)
+                    connection.sendall(answer)
+                    if not answer or b"close" in answer:
+                        break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x", requests
+    finally:
+        listener.close()
+
+
+def ask(client: HTTPClient, url: str, method: str = "POST") -> tuple[int, bytes]:
+    with client.exchange(HTTPCall(method, url, {}, b"body"), {}, Patience(Limits(idle=2.0))) as exchange:
+        return exchange.status, exchange.read()
+
+
+def judged(answer: bytes) -> Heard:
+    judge = h11.Connection(h11.CLIENT)
+    judge.send(h11.Request(method="POST", target="/x", headers=[("host", "h"), ("content-length", "0")]))
+    judge.send(h11.EndOfMessage())
+    judge.receive_data(answer)
+    status, body = 0, b""
+    ended = False
+    try:
+        while True:
+            event = judge.next_event()
+            if event is h11.NEED_DATA:
+                if ended:
+                    return None
+                ended = True
+                judge.receive_data(b"")
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                return status, body
+            elif not isinstance(event, h11.InformationalResponse):
+                return None
+    except h11.ProtocolError:
+        return None
+
+
+@contextmanager
+def fed(data: bytes, cuts: list[int]) -> Iterator[str]:
+    """A server that says `data` in pieces, and then closes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.recv(65536)
+            for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+                connection.sendall(data[start:end])
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65536)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+    finally:
+        thread.join(5)
+        listener.close()
+
+
+def answered(data: bytes, cuts: list[int]) -> Heard:
+    with fed(data, cuts) as url:
+        client = HTTPClient(plain_context())
+        try:
+            return ask(client, url)
+        except NetworkError:
+            return None
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_every_answer_is_what_h11_makes_of_it(answer: bytes) -> None:
+    assert answered(answer, []) == judged(answer)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_where_it_is_cut_makes_no_difference(answer: bytes) -> None:
+    rng = random.Random(len(answer))
+    for _ in range(soak(3, 60)):
+        cuts = sorted(rng.sample(range(1, len(answer)), min(4, len(answer) - 1)))
+        assert answered(answer, cuts) == judged(answer), cuts
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("answer", ANSWERS[:12])
+def test_every_torn_answer_is_what_h11_makes_of_it(answer: bytes) -> None:
+    for size in range(1, len(answer), soak(7, 1)):
+        assert answered(answer[:size], []) == judged(answer[:size]), size
+
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_a_connection_is_used_again_where_more_requests_follow() -> None:
+    with peer(GOOD, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", GOOD) as (url, requests):
+        network_client = HTTPClient(plain_context(), linger_s=0.1)
+        assert [ask(network_client, url) for _ in range(3)] == [(200, b"ok")] * 3
+        assert network_client._network.opened == 1
+        network_client.close()
+        assert len(requests) == 3
+
+
+def test_a_kept_connection_that_died_is_opened_anew_once() -> None:
+    with peer(GOOD, b"", GOOD, b"", b"") as (url, requests):
+        client = HTTPClient(plain_context(), linger_s=0.1)
+        assert ask(client, url) == (200, b"ok")
+        assert ask(client, url) == (200, b"ok")  # the second request found no answer, and was sent once more
+        assert (client._network.opened, len(requests)) == (2, 3)
+        with pytest.raises(NetworkError):  # a new connection is not tried twice
+            ask(client, url)
+        client.close()
+
+
+def test_what_begins_to_answer_is_not_asked_twice() -> None:
+    with peer(GOOD, b"HTTP/1.1 200 OK\r\nclose", GOOD) as (url, requests):
+        client = HTTPClient(plain_context(), linger_s=0.1)
+        ask(client, url)
+        with pytest.raises(NetworkError):
+            ask(client, url)
+        assert len(requests) == 2
+        client.close()
+
+
+@pytest.mark.parametrize(("name", "value"), [("a b", "x"), ("a", "x\r\nb: y"), ("a", "ä"), ("", "x"), ("a", "x\0")])
+def test_a_header_that_would_break_the_request_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be sent"):
+        request_bytes("POST", b"/", b"h", {name: value}, None)
