@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fennec_cli.private import make_directory, open_file
-from fennec_cli.store import StoreFailed
+from fennec_cli.store import StoreBusy, StoreFailed
 from fennec_cli.store.lean import core
 from fennec_cli.store.rows import (
     BUSY_S,
@@ -26,9 +26,11 @@ from fennec_cli.store.rows import (
     FILE_NAME,
     FINISHED,
     KEY,
+    LOCK,
     OnNetwork,
     Rejected,
     StoreBroken,
+    is_being_made,
     translated,
     value_of,
     wait,
@@ -108,9 +110,13 @@ class DiskCache(core.Cache):  # type: ignore[misc]
             ready = self._opened()
         except StoreBroken:
             self.replace()
-        else:
-            if not ready:
-                self._make()
+            return
+        except StoreBusy:
+            if not is_being_made(directory):
+                raise
+            ready = False
+        if not ready:
+            self._make()
 
     def get(self, key: str, default: Any = None, **options: Any) -> Any:
         """Return the value, or `default`; a planted row is deleted and counts as none."""
@@ -222,7 +228,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
 
     @contextmanager
     def _locked(self) -> Generator[None, None, None]:
-        fd = open_file(self._place / "init.lock", os.O_RDWR | os.O_CREAT)
+        fd = open_file(self._place / LOCK, os.O_RDWR | os.O_CREAT)
         try:
             wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), CREATE_S)
             yield

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BUSY_S = 0.25  # how long we wait for another process
 DBNAME = "cache.db"
+LOCK = "init.lock"  # of who makes the database
 KEY = re.compile("[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 # SQLite's own mark for applications, set when the last table is made: who opens it before would miss one.
@@ -69,8 +70,13 @@ class Rows:
         self._inode = 0
         with translated(), suppress(FileNotFoundError):
             check_directory(directory)
-        with translated():
-            ready = self._is_ready()
+        try:
+            with translated():
+                ready = self._is_ready()
+        except StoreBusy:
+            if not is_being_made(directory):
+                raise
+            ready = False
         if not ready:
             self.made().close()
 
@@ -206,6 +212,18 @@ class Rows:
                 wait(lambda: connection.execute(statement).fetchall(), self.busy_s)  # noqa: B023 - called at once
             self._connection = connection
         return self._connection
+
+
+def is_being_made(directory: Path) -> bool:
+    """Whether another process makes or replaces the database at the moment."""
+    import fcntl
+
+    with suppress(OSError), open(directory / LOCK, "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def value_of(directory: str, mode: object, filename: object, value: object) -> bytes:
