@@ -93,6 +93,7 @@ function __fennec_place
                 'fennec complete --on-interrupt' \
                 'fennec complete --cache' \
                 'fennec complete --cache-ttl' \
+                'fennec complete --semantic-threshold' \
                 'fennec complete --max-cost' \
                 'fennec complete --budget' \
                 'fennec complete -j' \
@@ -454,6 +455,8 @@ complete -c fennec -n '__fennec_at fennec complete' -l cache -x -a 'use refresh 
 complete -c fennec -n '__fennec_at fennec complete' -l no-cache -d 'The same as --cache off.'
 complete -c fennec -n '__fennec_at fennec complete' -l offline -d 'The same as --cache only: no socket is opened.'
 complete -c fennec -n '__fennec_at fennec complete' -l cache-ttl -x -d 'Age from which a kept answer no longer counts (24h).'
+complete -c fennec -n '__fennec_at fennec complete' -l semantic -d 'Answer from the cache too what means the same as an earlier prompt (extra `semantic`).'
+complete -c fennec -n '__fennec_at fennec complete' -l semantic-threshold -x -d 'How close such prompts must be, from 0 to 1 (0.97).'
 complete -c fennec -n '__fennec_at fennec complete' -l fingerprint -d 'Print the request\'s fingerprint, and send nothing.'
 complete -c fennec -n '__fennec_at fennec complete' -l max-cost -x -d 'Send nothing that could make this run cost more.'
 complete -c fennec -n '__fennec_at fennec complete' -l budget -x -d 'Keep to a [budget.NAME], shared with all other processes.'

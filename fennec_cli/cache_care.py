@@ -187,8 +187,11 @@ def prune(cache: ResponseCache, *, older_than_s: float | None, max_size: int | N
     return len(old) + cache.trim(cache.max_size if max_size is None else max_size)
 
 
-def clear(cache: ResponseCache) -> int:
-    """Drop everything, and return how many entries there were."""
+def clear(cache: ResponseCache, index: ResponseCache) -> int:
+    """Drop everything, the texts and vectors in `index` too, and return how many answers there were."""
+    if index.is_there():
+        index.drop(index.names())
+        index.trim(index.max_size)
     if not cache.is_there():
         return 0
     names = list(cache.names())
@@ -299,3 +302,9 @@ def _cost(entry: CachedResponse, usage: TokenUsage, registry: ProviderRegistry) 
 
 def open_cache(config: Config) -> ResponseCache:
     return ResponseCache(config.cache)
+
+
+def open_index(config: Config, cache: ResponseCache) -> ResponseCache:
+    from fennec_cli.semantic import index_of
+
+    return index_of(config.cache, cache, lambda _text: None)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 from fennec_cli.answering import Answering
 from fennec_cli.config import Config
 from fennec_cli.errors import ConfigError
-from fennec_cli.registry import UNDECIDED, ProviderRegistry
+from fennec_cli.registry import UNDECIDED, ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages.cache import Keeping, Known
 
 if TYPE_CHECKING:
+    from fennec_cli.embeddings import Embedder
     from fennec_cli.flights import Flights
 
+EMBEDDING_TYPES = ("openai", "openrouter", "ollama", "azure")
 MOST_PROMPT = 32 * 1024  # characters of a prompt that are kept beside its answer
 
 
@@ -31,12 +33,24 @@ class Caching:
         self._config = config.cache
         self._registry = registry
         self._answering = answering
+        self._say = say
         self.responses = ResponseCache(config.cache, say=lambda text: say(1, text))
 
-    def keeping(self, mode: str, *, ttl: float | None = None, allow_truncated: bool = False) -> Keeping:
-        """Return what the stage is given for `mode`: use, refresh or only. `ttl` in seconds."""
+    def keeping(
+        self,
+        mode: str,
+        *,
+        ttl: float | None = None,
+        allow_truncated: bool = False,
+        semantic: bool = False,
+        threshold: float | None = None,
+    ) -> Keeping:
+        """Return what the stage is given for `mode`: use, refresh or only. `ttl` in seconds.
+
+        `semantic` also takes answers to requests that mean the same; raises `ConfigError` without what that needs.
+        """
         asks = mode != "only"
-        return Keeping(
+        exact = Keeping(
             self.responses,
             lambda request: self.identified(request, usable=asks),
             reads=mode != "refresh",
@@ -47,6 +61,38 @@ class Caching:
             describe=describe,
             counted=lambda provider, model: self._registry.count(provider, model, "hits"),
         )
+        wanted = semantic or self._config.semantic.enabled
+        return self._similar(exact, threshold) if wanted else exact
+
+    def _similar(self, keeping: Keeping, threshold: float | None) -> Keeping:
+        from fennec_cli.semantic import SimilarAnswers, index_of
+
+        index = index_of(self._config, self.responses, lambda text: self._say(1, text))
+        answers = SimilarAnswers(
+            self.responses,
+            index,
+            self._embedder(asks=keeping.asks),
+            lambda request, known: str(self._registry.call(_target(known), request).fingerprint),
+            threshold=self._config.semantic.threshold if threshold is None else threshold,
+            ttl=keeping.ttl,
+            say=lambda text: self._say(1, text),
+        )
+        return keeping._replace(similar=answers.find, remember=answers.remember)
+
+    def _embedder(self, *, asks: bool) -> "Embedder | None":
+        from fennec_cli.embeddings import LOCAL, EndpointEmbedder, LocalEmbedder
+
+        named = self._config.semantic.embeddings
+        if named == LOCAL:
+            return LocalEmbedder()
+        target = self._registry.choose(named)
+        provider = self._registry.direct(target.provider)
+        type_ = self._registry.type_of(target.provider)
+        if type_ not in EMBEDDING_TYPES:
+            raise ConfigError(f"cache.semantic.embeddings: {target.provider} offers none", hint="write `local`")
+        if not asks:
+            return None
+        return EndpointEmbedder(target.provider, type_, provider.endpoint.base_url, target.model, provider.send)
 
     def _flights(self) -> "Flights":
         from fennec_cli.flights import Flights  # a hit needs none
@@ -64,6 +110,10 @@ class Caching:
             except ConfigError:
                 if usable:
                     raise
+
+
+def _target(known: Known) -> Target:
+    return Target(known.provider, known.model, "")
 
 
 def describe(request: CompletionRequest, known: Known) -> dict[str, object]:

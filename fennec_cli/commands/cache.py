@@ -206,10 +206,11 @@ def prune(config: Any, /, older_than: float | None, max_size: Any, quiet: bool) 
 @click.pass_obj
 def clear(config: Any, /, quiet: bool) -> int:
     """Drop all answers."""
-    from fennec_cli.cache_care import clear, open_cache, usable
+    from fennec_cli.cache_care import clear, open_cache, open_index, usable
 
+    cache = open_cache(config)
     with usable():
-        return _dropped(clear(open_cache(config)), quiet)
+        return _dropped(clear(cache, open_index(config, cache)), quiet)
 
 
 def _dropped(count: int, quiet: bool) -> int:

@@ -93,6 +93,10 @@ RATE = click.FloatRange(min=0.001)
 @option("--no-cache", is_flag=True, group="Cache", help="The same as --cache off.")
 @option("--offline", is_flag=True, group="Cache", help="The same as --cache only: no socket is opened.")
 @option("--cache-ttl", type=DURATION, group="Cache", help="Age from which a kept answer no longer counts (24h).")
+@option("--semantic", is_flag=True, group="Cache",
+        help="Answer from the cache too what means the same as an earlier prompt (extra `semantic`).")
+@option("--semantic-threshold", type=click.FloatRange(0, 1), metavar="X", group="Cache",
+        help="How close such prompts must be, from 0 to 1 (0.97).")
 @option("--fingerprint", is_flag=True, group="Cache", help="Print the request's fingerprint, and send nothing.")
 @option("--max-cost", type=USD, metavar="USD", group="Money", help="Send nothing that could make this run cost more.")
 @option("--budget", metavar="NAME", group="Money", help="Keep to a [budget.NAME], shared with all other processes.")

@@ -64,6 +64,8 @@ class CompleteOptions(NamedTuple):
     allow_filtered: bool = False
     cache: str | None = None
     cache_ttl: float | None = None
+    semantic: bool = False
+    semantic_threshold: float | None = None
     fingerprint: bool = False
     max_cost: float | None = None
     budget: str | None = None

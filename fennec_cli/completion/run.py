@@ -40,6 +40,8 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
     notes = _notes(options, config)
     mode = options.cache or config.cache.mode
+    if options.semantic and options.cache is None and mode == "off":
+        mode = "use"
     guards = safeguards(config, redact=options.redact, audit_file=options.audit, say=notes.loud)
     registry = ProviderRegistry(
         config, overrides=_overrides(options), say=notes.say, record=guards.record, offline=mode == "only"
@@ -218,7 +220,13 @@ class _Run:
         options = self._options
         if self._caching is None or self._mode == "off":
             return None
-        return self._caching.keeping(self._mode, ttl=options.cache_ttl, allow_truncated=options.allow_truncated)
+        return self._caching.keeping(
+            self._mode,
+            ttl=options.cache_ttl,
+            allow_truncated=options.allow_truncated,
+            semantic=options.semantic,
+            threshold=options.semantic_threshold,
+        )
 
     def _answer(self, stage: Stage, writer: Writer) -> Answer:
         try:

@@ -237,6 +237,8 @@ COMPLETE = Table(
         "no_cache": _project(flag),
         "offline": _project(flag),
         "cache_ttl": _project(duration),
+        "semantic": Key(flag),
+        "semantic_threshold": Key(number(0, 1)),
         "fingerprint": Key(flag),
         "usage": Key(flag),
         "dry_run": Key(flag),
@@ -312,6 +314,7 @@ _BELOW_A_PROFILE: Mapping[str, Key | Table] = {
             "encrypt": Key(flag),
             "backend": Key(backend),
             "mac_key_file": Key(name),
+            "semantic": Table({"enabled": Key(flag), "threshold": Key(number(0, 1)), "embeddings": Key(name)}),
         }
     ),
     "budget": Table(each=BUDGET),

@@ -52,6 +52,7 @@ class Keeping(NamedTuple):
     allow_truncated: bool = False
     flights: "Callable[[], Flights] | None" = None
     similar: Callable[[CompletionRequest, Known], Similar | None] = lambda _request, _known: None
+    remember: Callable[[CompletionRequest, Known], None] = lambda _request, _known: None  # that an answer was stored
     describe: Callable[[CompletionRequest, Known], dict[str, object]] = lambda _request, _known: {}
     counted: Callable[[str, str], None] = lambda _provider, _model: None  # told of each hit
 
@@ -226,6 +227,7 @@ def _kept(inner: Stage, request: CompletionRequest, known: Known, lease: _Lease 
                     ttl=keeping.ttl,
                     missed=keeping.reads,
                 )
+                keeping.remember(request, answered)
         finally:
             free()
 

@@ -96,6 +96,10 @@ KEYS: dict[str, str] = {
     "cache.ttl": "How long an answer counts (24 h).",
     "cache.max_size": "How much room they may take (256 MiB); the least recently read go first.",
     "cache.encrypt": "Encrypt what is kept, with a key of this installation; needs the extra `encrypt`.",
+    "cache.semantic.enabled": "Answer from the cache too what means the same as an earlier prompt.",
+    "cache.semantic.threshold": "How close such prompts must be, from 0 to 1 (0.97).",
+    "cache.semantic.embeddings": "Who measures it: `local` (the extra `semantic`, the default), or a provider's model "
+    "such as `openai/text-embedding-3-small`, which is sent each prompt that is not kept.",
     "cache.mac_key_file": "File with a secret of 16 to 64 bytes that entries are signed with, "
     "for machines that share a cache; else each installation has its own.",
     "budget.NAME.usd": "How much may be spent in each period.",

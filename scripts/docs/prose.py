@@ -308,6 +308,10 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--cache": "`use` and `refresh` keep complete answers, when they have been written; `only` fails with class "
         "`cache_miss` where none is kept. An answer is given again only for the same request to the same address: "
         "model, prompt, options, attachments. The default is `[cache] mode`, or else `off`.",
+        "--semantic": "It turns the cache on. System prompt and all options must be the same; the prompt may differ "
+        "in case and spaces, or be close by a small language model's measure, with the same numbers, negations, names, "
+        "quantities, units and order of words. Never with several turns, tools, attachments or a schema, nor above 512 "
+        "characters. Such an answer is marked `semantic` in the events, with its `similarity`.",
         "--cache-ttl": "It limits both the answers that are given and those that are kept now.",
         "--api-key-file": "No option takes a key itself: others could read it in the list of processes.",
         "--dry-run": "The request is shown as JSON with secrets masked, with an estimate of tokens and cost.",

