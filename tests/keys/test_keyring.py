@@ -67,6 +67,43 @@ END
 
 
 @needs_bus
+def test_the_encrypted_file_is_unlocked_by_the_keyring(tmp_path: Path) -> None:
+    """The data key is wrapped by a key in the keyring: found again by another process, useless without it."""
+    (tmp_path / "c.toml").write_text('[provider.openai]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    done = in_session(
+        f"""
+        echo {CANARY} | fennec keys set openai --vault file --lock keyring; echo set=$?
+        cat > show.py <<END
+import os
+from fennec_cli.keys.keyring_vault import KeyringVault
+from fennec_cli.keys.stored import Stored
+place = Stored('openai', os.environ)
+print(place.name, place.active().secret.reveal() == '{CANARY}')
+text = KeyringVault(os.environ).get('unlock', 'data-key')
+print(len(text), text in open('.local/share/fennec/keys/keys.enc').read())
+END
+        {sys.executable} show.py
+        fennec complete -n -c c.toml hi
+        """,
+        tmp_path,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["set=0", "the encrypted file True", "44 False"], done.stdout + done.stderr
+    assert "***" in done.stdout
+    keys = tmp_path / ".local/share/fennec/keys"
+    assert '"lock":"keyring"' in (keys / "keys.enc").read_text()
+    assert not (keys / "unlock.key").exists()
+    for path in keys.iterdir():
+        assert CANARY.encode() not in path.read_bytes(), path
+    # Another session, whose keyring is locked or is not there: the file does not open.
+    locked = in_session("fennec complete -n -c c.toml hi", tmp_path, keyring=LOCKED)
+    assert (locked.returncode, CANARY in locked.stdout + locked.stderr) == (4, False), locked.stderr
+    without = in_session("DBUS_SESSION_BUS_ADDRESS= fennec complete -n -c c.toml hi", tmp_path, keyring="")
+    assert (without.returncode, without.stdout) == (4, ""), without.stdout
+    assert "no keyring in this session" in without.stderr
+
+
+@needs_bus
 def test_a_password_of_another_program_is_found_by_its_names(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(
         '[provider.openai]\napi_key = "keyring:work/me"\nbase_url = "http://127.0.0.1:9/v1"\n'
