@@ -6,15 +6,35 @@ from fennec_cli.redactor import MASK, hide
 
 # Everything else in a header may be a key.
 _HARMLESS_HEADERS = {
+    "accept",
+    "accept-encoding",
+    "age",
     "anthropic-beta",
     "anthropic-version",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
     "http-referer",
     "openai-organization",
+    "openai-processing-ms",
     "openai-project",
+    "openai-version",
     "referer",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "server",
+    "transfer-encoding",
     "user-agent",
+    "vary",
+    "x-client-request-id",
+    "x-request-id",
     "x-title",
 }
+_HARMLESS_FAMILIES = ("anthropic-ratelimit-", "x-ratelimit-")
 
 
 class Secret:
@@ -60,4 +80,5 @@ def checked(text: str, place: str) -> Secret:
 
 def masked_header(name: str, value: str) -> str:
     """A header's value for people: any header that is not known to be harmless may carry a secret."""
-    return value if name.lower() in _HARMLESS_HEADERS else MASK
+    name = name.lower()
+    return value if name in _HARMLESS_HEADERS or name.startswith(_HARMLESS_FAMILIES) else MASK

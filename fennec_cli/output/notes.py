@@ -46,6 +46,8 @@ class Notes:
         self._say("info", text, shown=True)
 
     def _say(self, level: str, text: str, *, shown: bool) -> None:
+        if not shown and self._log_fd < 0:
+            return  # looking for secrets takes a while, and the HTTP exchange is said with every request
         text = redacted(text)
         self._log(level, text)
         if shown:

@@ -349,10 +349,11 @@ class _Checked:
     def _begin(self) -> "Exchange":
         from fennec_cli.transport.client import MAX_ERROR_BODY
 
-        self._trace(f"> {self._call.method} {self._call.url} ({len(self._call.body)} bytes)")
-        self._manager = self._client.exchange(self._call, self._credential.headers(), self._patience)
+        call, secret = self._call, self._credential.headers()
+        self._trace(f"> {call.method} {call.url} ({len(call.body)} bytes){_shown({**call.headers, **secret})}")
+        self._manager = self._client.exchange(call, secret, self._patience)
         exchange = self._manager.__enter__()
-        self._trace(f"< {exchange.status} {exchange.headers.get('content-type', '')}")
+        self._trace(f"< {exchange.status}{_shown(exchange.headers)}")
         self._credential.met(exchange.link)
         if exchange.status == 200:
             self._credential.worked()
@@ -364,6 +365,12 @@ class _Checked:
         finally:
             self._manager.__exit__(None, None, None)
         raise self._module.decode_error(exchange.status, exchange.headers, body)
+
+
+def _shown(headers: Headers) -> str:
+    """Headers for people, on the line of their message: those of several threads do not mix."""
+    shown = ((name, masked_header(name, value)) for name, value in headers.items())
+    return "".join(f" | {name}: {value if value.isprintable() else ascii(value)}" for name, value in shown)
 
 
 def _answer(

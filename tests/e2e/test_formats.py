@@ -199,10 +199,33 @@ def test_verbose_says_which_provider_and_why(fennec: Fennec, serve: Serve) -> No
 
 
 def test_very_verbose_shows_the_exchange_without_the_key(fennec: Fennec, serve: Serve) -> None:
+    (fennec.home / "c.toml").write_text(
+        '[provider.openai]\nheaders = { "X-Team" = "teamcanary", "X-Title" = "cron" }\n'
+    )
     peer = serve(answer("Hello"))
-    result = fennec.complete("-vvv")  # the runner looks for the key in all output
-    assert f"> POST {peer.url}/chat/completions" in result.stderr
-    assert f"< 200 {EVENT_STREAM}" in result.stderr
+    result = fennec.complete("-vvv", "-c", "c.toml", stdin="promptcanary")  # the runner looks for the key in all output
+    sent = peer.requests[0]
+    (out,) = [line for line in result.stderr.splitlines() if line.startswith("fennec: > ")]
+    (back,) = [line for line in result.stderr.splitlines() if line.startswith("fennec: < ")]
+    assert out.startswith(f"fennec: > POST {peer.url}/chat/completions ({len(sent.body)} bytes) | ")
+    shown = dict(part.split(": ", 1) for part in out.split(" | ")[1:])
+    assert shown["authorization"] == shown["x-team"] == "***"
+    assert (shown["content-type"], shown["x-title"]) == ("application/json", "cron")
+    assert back.startswith("fennec: < 200 | ")
+    assert f"content-type: {EVENT_STREAM}" in back
+    assert "teamcanary" not in result.stderr
+    assert "promptcanary" not in result.stderr
+
+
+def test_very_verbose_masks_what_an_answer_sets(fennec: Fennec, serve: Serve) -> None:
+    bad = failure(400, "bad", "set-cookie: session=cookiecanary", "x-request-id: req-7")
+    serve(bad, bad)
+    said = fennec.complete("-vvv").stderr
+    assert "| set-cookie: ***" in said
+    assert "| x-request-id: req-7" in said
+    assert "cookiecanary" not in said
+    quiet = fennec.complete("-vv").stderr
+    assert "x-request-id" not in quiet
 
 
 def test_quiet_says_nothing_but_errors(fennec: Fennec, serve: Serve) -> None:
