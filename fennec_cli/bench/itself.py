@@ -25,6 +25,7 @@ from fennec_cli.bench.summary import distribution_fields, measured, wall_s
 from fennec_cli.bench.units import digits, seconds
 from fennec_cli.bench.worker import NO_END
 from fennec_cli.config import Config, ProviderConfig
+from fennec_cli.config.settings import AuditConfig
 from fennec_cli.errors import UsageError
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import Sink
@@ -101,7 +102,10 @@ def _run(
     try:
         known = min(total, 4096)
         setup = Setup(
-            config=Config(providers={"self": ProviderConfig("self", "openai", api="chat", base_url=server.url)}),
+            config=Config(
+                providers={"self": ProviderConfig("self", "openai", api="chat", base_url=server.url)},
+                audit=AuditConfig(enabled=False),  # nothing was asked of anybody
+            ),
             overrides=Overrides(),
             targets=[Target("self", "loopback", "")],
             requests=[CompletionRequest.from_text(str(number), model="") for number in range(known + jobs)],

@@ -123,7 +123,6 @@ def _against_rate(run: Run) -> str:
     alone = len(run.models) == 1
     for number, model in enumerate(run.models):
         mine = [each for each in run.figures if each.model == model and each.distributions["ttft"] is not None]
-        mine.sort(key=lambda each: each.rate)
         marks, tails = [], []
         for each in mine:
             found = each.distributions["ttft"]
@@ -138,7 +137,8 @@ def _against_rate(run: Run) -> str:
             series.append(Series(model, number, marks))
             continue
         series.append(Series(model, 7, marks, dots=False))
-        series += [Series(model, place, [mark], line="") for place, mark in enumerate(marks)]
+        colours = {level.step: place for place, level in enumerate(run.levels)}
+        series += [Series(model, colours[each.step], [mark], line="") for each, mark in zip(mine, marks, strict=True)]
     if not any(each.marks for each in series):
         return _nothing("No request was answered.")
     return plot("latency against rate", Axis("answers a second", _plain), Axis("", _short_seconds, log=True), series)

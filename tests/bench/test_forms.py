@@ -120,6 +120,17 @@ def test_the_page_needs_nothing_else(name: str) -> None:
     assert not [value for _, value in parsed.attributes if value and ("nan" in value.lower() or "inf" in value.split())]
 
 
+def test_a_level_has_one_colour_in_all_plots() -> None:
+    made = RUNS["a sweep"]
+    slowest_first = [each._replace(rate=10.0 - place) for place, each in enumerate(made.figures)]
+    dots = re.findall(
+        r'class="dot (c\d)"[^>]*><title>p/m: [^<]* at (rate=\d+), [\d.]+ answers',
+        page(made._replace(figures=slowest_first)),
+    )
+    legend = re.findall(r"class='chip (c\d)'></i>([^<]+)", page(made))
+    assert dots == legend
+
+
 def test_the_page_escapes_names() -> None:
     text = page(run('p/<script>alert("x")</script>&'))
     assert "<script" not in text
