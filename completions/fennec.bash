@@ -5,7 +5,7 @@
 _fennec_table() {
     case $1 in
     'fennec')
-        commands='complete models cache bench keys batch metrics audit config'
+        commands='complete models bench cache keys batch metrics audit config'
         options='--version -h --help'
         valued=''
         ;;
@@ -54,6 +54,11 @@ _fennec_table() {
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
         ;;
+    'fennec bench')
+        commands=''
+        options='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option --self -N --requests --duration -j --jobs --rate --arrival --sweep --warmup --seed --max-cost --slo --baseline --max-regression --format --ndjson --json -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --breaker --cache --api-key-file -q --quiet -v --verbose --log-file --no-color -c --config --profile -h --help'
+        valued='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option -N --requests --duration -j --jobs --rate --arrival --warmup --seed --max-cost --slo --baseline --max-regression --format -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --cache --api-key-file --log-file -c --config --profile'
+        ;;
     'fennec cache')
         commands='clear explain export get import prune stats'
         options='-h --help'
@@ -93,11 +98,6 @@ _fennec_table() {
         commands=''
         options='--format --ndjson --json -c --config --profile -h --help'
         valued='--format -c --config --profile'
-        ;;
-    'fennec bench')
-        commands=''
-        options='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option --self -N --requests --duration -j --jobs --rate --arrival --sweep --warmup --seed --max-cost --slo --baseline --max-regression --format --ndjson --json -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --breaker --cache --api-key-file -q --quiet -v --verbose --log-file --no-color -c --config --profile -h --help'
-        valued='-m --model --models-from --set --input -s --system --max-tokens --temperature -O --option -N --requests --duration -j --jobs --rate --arrival --warmup --seed --max-cost --slo --baseline --max-regression --format -o --output --report --timeout --connect-timeout --first-token-timeout --idle-timeout --retries --cache --api-key-file --log-file -c --config --profile'
         ;;
     'fennec keys')
         commands='list rm rotate set test'
@@ -229,11 +229,11 @@ _fennec_value() {
         'fennec complete --model' | \
         'fennec complete --fallback' | \
         'fennec models show ARGUMENT' | \
+        'fennec bench -m' | \
+        'fennec bench --model' | \
         'fennec cache explain -m' | \
         'fennec cache explain --model' | \
         'fennec cache explain --fallback' | \
-        'fennec bench -m' | \
-        'fennec bench --model' | \
         'fennec batch submit -m' | \
         'fennec batch submit --model')
         _fennec_models
@@ -249,10 +249,10 @@ _fennec_value() {
         ;;
     'fennec complete -s' | \
         'fennec complete --system' | \
-        'fennec cache explain -s' | \
-        'fennec cache explain --system' | \
         'fennec bench -s' | \
         'fennec bench --system' | \
+        'fennec cache explain -s' | \
+        'fennec cache explain --system' | \
         'fennec batch submit -s' | \
         'fennec batch submit --system')
         _fennec_at_file
@@ -288,6 +288,15 @@ _fennec_value() {
         'fennec models rm --config' | \
         'fennec models show -c' | \
         'fennec models show --config' | \
+        'fennec bench --models-from' | \
+        'fennec bench --baseline' | \
+        'fennec bench -o' | \
+        'fennec bench --output' | \
+        'fennec bench --report' | \
+        'fennec bench --api-key-file' | \
+        'fennec bench --log-file' | \
+        'fennec bench -c' | \
+        'fennec bench --config' | \
         'fennec cache clear -c' | \
         'fennec cache clear --config' | \
         'fennec cache explain --tools' | \
@@ -311,15 +320,6 @@ _fennec_value() {
         'fennec cache prune --config' | \
         'fennec cache stats -c' | \
         'fennec cache stats --config' | \
-        'fennec bench --models-from' | \
-        'fennec bench --baseline' | \
-        'fennec bench -o' | \
-        'fennec bench --output' | \
-        'fennec bench --report' | \
-        'fennec bench --api-key-file' | \
-        'fennec bench --log-file' | \
-        'fennec bench -c' | \
-        'fennec bench --config' | \
         'fennec keys list -c' | \
         'fennec keys list --config' | \
         'fennec keys rm --passphrase-file' | \
@@ -418,6 +418,7 @@ _fennec_value() {
         'fennec models refresh --profile' | \
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
+        'fennec bench --profile' | \
         'fennec cache clear --profile' | \
         'fennec cache explain --profile' | \
         'fennec cache export --profile' | \
@@ -425,7 +426,6 @@ _fennec_value() {
         'fennec cache import --profile' | \
         'fennec cache prune --profile' | \
         'fennec cache stats --profile' | \
-        'fennec bench --profile' | \
         'fennec keys list --profile' | \
         'fennec keys rm --profile' | \
         'fennec keys rotate --profile' | \
@@ -459,14 +459,6 @@ _fennec_value() {
         'fennec models rm ARGUMENT')
         _fennec_local_models
         ;;
-    'fennec cache explain --format' | \
-        'fennec cache get --format' | \
-        'fennec cache stats --format' | \
-        'fennec audit tail --format' | \
-        'fennec config path --format' | \
-        'fennec config show --format')
-        _fennec_offer 'text json ndjson'
-        ;;
     'fennec bench --arrival')
         _fennec_offer 'poisson constant'
         ;;
@@ -475,6 +467,14 @@ _fennec_value() {
         ;;
     'fennec bench --cache')
         _fennec_offer 'off use refresh'
+        ;;
+    'fennec cache explain --format' | \
+        'fennec cache get --format' | \
+        'fennec cache stats --format' | \
+        'fennec audit tail --format' | \
+        'fennec config path --format' | \
+        'fennec config show --format')
+        _fennec_offer 'text json ndjson'
         ;;
     'fennec keys rm --slot')
         _fennec_offer 'active next retired'

@@ -21,6 +21,7 @@ function __fennec_place
                 'fennec models refresh' \
                 'fennec models rm' \
                 'fennec models show' \
+                'fennec bench' \
                 'fennec cache' \
                 'fennec cache clear' \
                 'fennec cache explain' \
@@ -29,7 +30,6 @@ function __fennec_place
                 'fennec cache import' \
                 'fennec cache prune' \
                 'fennec cache stats' \
-                'fennec bench' \
                 'fennec keys' \
                 'fennec keys list' \
                 'fennec keys rm' \
@@ -142,6 +142,45 @@ function __fennec_place
                 'fennec models show -c' \
                 'fennec models show --config' \
                 'fennec models show --profile' \
+                'fennec bench -m' \
+                'fennec bench --model' \
+                'fennec bench --models-from' \
+                'fennec bench --set' \
+                'fennec bench --input' \
+                'fennec bench -s' \
+                'fennec bench --system' \
+                'fennec bench --max-tokens' \
+                'fennec bench --temperature' \
+                'fennec bench -O' \
+                'fennec bench --option' \
+                'fennec bench -N' \
+                'fennec bench --requests' \
+                'fennec bench --duration' \
+                'fennec bench -j' \
+                'fennec bench --jobs' \
+                'fennec bench --rate' \
+                'fennec bench --arrival' \
+                'fennec bench --warmup' \
+                'fennec bench --seed' \
+                'fennec bench --max-cost' \
+                'fennec bench --slo' \
+                'fennec bench --baseline' \
+                'fennec bench --max-regression' \
+                'fennec bench --format' \
+                'fennec bench -o' \
+                'fennec bench --output' \
+                'fennec bench --report' \
+                'fennec bench --timeout' \
+                'fennec bench --connect-timeout' \
+                'fennec bench --first-token-timeout' \
+                'fennec bench --idle-timeout' \
+                'fennec bench --retries' \
+                'fennec bench --cache' \
+                'fennec bench --api-key-file' \
+                'fennec bench --log-file' \
+                'fennec bench -c' \
+                'fennec bench --config' \
+                'fennec bench --profile' \
                 'fennec cache clear -c' \
                 'fennec cache clear --config' \
                 'fennec cache clear --profile' \
@@ -194,45 +233,6 @@ function __fennec_place
                 'fennec cache stats -c' \
                 'fennec cache stats --config' \
                 'fennec cache stats --profile' \
-                'fennec bench -m' \
-                'fennec bench --model' \
-                'fennec bench --models-from' \
-                'fennec bench --set' \
-                'fennec bench --input' \
-                'fennec bench -s' \
-                'fennec bench --system' \
-                'fennec bench --max-tokens' \
-                'fennec bench --temperature' \
-                'fennec bench -O' \
-                'fennec bench --option' \
-                'fennec bench -N' \
-                'fennec bench --requests' \
-                'fennec bench --duration' \
-                'fennec bench -j' \
-                'fennec bench --jobs' \
-                'fennec bench --rate' \
-                'fennec bench --arrival' \
-                'fennec bench --warmup' \
-                'fennec bench --seed' \
-                'fennec bench --max-cost' \
-                'fennec bench --slo' \
-                'fennec bench --baseline' \
-                'fennec bench --max-regression' \
-                'fennec bench --format' \
-                'fennec bench -o' \
-                'fennec bench --output' \
-                'fennec bench --report' \
-                'fennec bench --timeout' \
-                'fennec bench --connect-timeout' \
-                'fennec bench --first-token-timeout' \
-                'fennec bench --idle-timeout' \
-                'fennec bench --retries' \
-                'fennec bench --cache' \
-                'fennec bench --api-key-file' \
-                'fennec bench --log-file' \
-                'fennec bench -c' \
-                'fennec bench --config' \
-                'fennec bench --profile' \
                 'fennec keys list --format' \
                 'fennec keys list -c' \
                 'fennec keys list --config' \
@@ -400,8 +400,8 @@ complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
 complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
-complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the answers that are kept. Without a subcommand: stats.'
 complete -c fennec -n '__fennec_at fennec' -a bench -d 'Measure how fast models answer, how steadily, and what that costs.'
+complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the answers that are kept. Without a subcommand: stats.'
 complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
 complete -c fennec -n '__fennec_at fennec' -a batch -d 'Submit many rows to a provider\'s batch endpoint, at half the price, and fetch the answers within a day.'
 complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
@@ -555,6 +555,49 @@ complete -c fennec -n '__fennec_at fennec models show' -l profile -x -a '(__fenn
 complete -c fennec -n '__fennec_at fennec models show' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec models show' -l help -d 'Show all options, in groups.'
 
+complete -c fennec -n '__fennec_at fennec bench' -s m -l model -x -a '(__fennec_models)' -d 'Measure this model (repeatable).'
+complete -c fennec -n '__fennec_at fennec bench' -l models-from -r -F -d 'Read the models from here, one a line.'
+complete -c fennec -n '__fennec_at fennec bench' -l set -x -d 'Built-in prompts by tokens in and out: short, chat, long-answer, summary, rag, or 512x128.'
+complete -c fennec -n '__fennec_at fennec bench' -l input -x -a 'text lines nul ndjson' -d 'What standard input is: one prompt, or one a line, or one up to each NUL, or one row a line.'
+complete -c fennec -n '__fennec_at fennec bench' -s s -l system -x -a '(__fennec_at_file)' -d 'System prompt.'
+complete -c fennec -n '__fennec_at fennec bench' -l max-tokens -x -d 'Most tokens of an answer.'
+complete -c fennec -n '__fennec_at fennec bench' -l temperature -x -d 'Sampling temperature.'
+complete -c fennec -n '__fennec_at fennec bench' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
+complete -c fennec -n '__fennec_at fennec bench' -l self -d 'Measure fennec itself, on a server of its own whose timing is known.'
+complete -c fennec -n '__fennec_at fennec bench' -s N -l requests -x -d 'Requests to each model, at each level of load (20, unless --duration is given).'
+complete -c fennec -n '__fennec_at fennec bench' -l duration -x -d 'Start no request after this time.'
+complete -c fennec -n '__fennec_at fennec bench' -s j -l jobs -x -d 'Closed loop: keep so many requests under way.'
+complete -c fennec -n '__fennec_at fennec bench' -l rate -x -d 'Open loop: send R requests a second, whatever comes back.'
+complete -c fennec -n '__fennec_at fennec bench' -l arrival -x -a 'poisson constant' -d 'How an open loop spaces its requests.'
+complete -c fennec -n '__fennec_at fennec bench' -l sweep -d 'Measure at lower levels of load too, up to the given one.'
+complete -c fennec -n '__fennec_at fennec bench' -l warmup -x -d 'Requests to each model before those that count.'
+complete -c fennec -n '__fennec_at fennec bench' -l seed -x -d 'Seed of arrivals, order, prompts and resampling.'
+complete -c fennec -n '__fennec_at fennec bench' -l max-cost -x -d 'Stop before more than this could be spent.'
+complete -c fennec -n '__fennec_at fennec bench' -l slo -x -d 'Count as good what keeps these limits: ttft=500ms,tpot=50ms (also ttfo, e2e).'
+complete -c fennec -n '__fennec_at fennec bench' -l baseline -r -F -d 'Compare with an earlier --json or --ndjson, and fail if it got worse.'
+complete -c fennec -n '__fennec_at fennec bench' -l max-regression -x -d 'How much worse than the baseline a figure may be.'
+complete -c fennec -n '__fennec_at fennec bench' -l format -x -a 'table json ndjson csv' -d 'Table for people, one JSON document, or one line a request.'
+complete -c fennec -n '__fennec_at fennec bench' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec bench' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec bench' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec bench' -l report -r -F -d 'Write a page with plots here (HTML, all in one file).'
+complete -c fennec -n '__fennec_at fennec bench' -l timeout -x -d 'Limit for one attempt as a whole.'
+complete -c fennec -n '__fennec_at fennec bench' -l connect-timeout -x -d 'Limit for connecting (5s).'
+complete -c fennec -n '__fennec_at fennec bench' -l first-token-timeout -x -d 'Limit until the first event (5m).'
+complete -c fennec -n '__fennec_at fennec bench' -l idle-timeout -x -d 'Limit between two pieces of the stream (2m).'
+complete -c fennec -n '__fennec_at fennec bench' -l retries -x -d 'Repeat what failed; off unless asked for.'
+complete -c fennec -n '__fennec_at fennec bench' -l breaker -d 'Mind the circuits that all processes share; off unless asked for.'
+complete -c fennec -n '__fennec_at fennec bench' -l cache -x -a 'off use refresh' -d 'Take answers from the response cache, or put them there; off unless asked for.'
+complete -c fennec -n '__fennec_at fennec bench' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'
+complete -c fennec -n '__fennec_at fennec bench' -s q -l quiet -d 'Say nothing but errors.'
+complete -c fennec -n '__fennec_at fennec bench' -s v -l verbose -d 'Say what is done, and show all levels and definitions.'
+complete -c fennec -n '__fennec_at fennec bench' -l log-file -r -F -d 'Append everything that is said to this file.'
+complete -c fennec -n '__fennec_at fennec bench' -l no-color -d 'No colour on a terminal.'
+complete -c fennec -n '__fennec_at fennec bench' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec bench' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
+complete -c fennec -n '__fennec_at fennec bench' -s h -d 'Show the daily options.'
+complete -c fennec -n '__fennec_at fennec bench' -l help -d 'Show all options, in groups.'
+
 complete -c fennec -n '__fennec_at fennec cache' -a clear -d 'Drop all answers.'
 complete -c fennec -n '__fennec_at fennec cache' -a explain -d 'Say whether a prompt would be answered from the cache, and if not, in what it differs.'
 complete -c fennec -n '__fennec_at fennec cache' -a export -d 'Write the answers that count as lines of JSON, sorted: a file to review and to keep in a repository.'
@@ -636,49 +679,6 @@ complete -c fennec -n '__fennec_at fennec cache stats' -s c -l config -r -F -d '
 complete -c fennec -n '__fennec_at fennec cache stats' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 complete -c fennec -n '__fennec_at fennec cache stats' -s h -d 'Show the daily options.'
 complete -c fennec -n '__fennec_at fennec cache stats' -l help -d 'Show all options, in groups.'
-
-complete -c fennec -n '__fennec_at fennec bench' -s m -l model -x -a '(__fennec_models)' -d 'Measure this model (repeatable).'
-complete -c fennec -n '__fennec_at fennec bench' -l models-from -r -F -d 'Read the models from here, one a line.'
-complete -c fennec -n '__fennec_at fennec bench' -l set -x -d 'Built-in prompts by tokens in and out: short, chat, long-answer, summary, rag, or 512x128.'
-complete -c fennec -n '__fennec_at fennec bench' -l input -x -a 'text lines nul ndjson' -d 'What standard input is: one prompt, or one a line, or one up to each NUL, or one row a line.'
-complete -c fennec -n '__fennec_at fennec bench' -s s -l system -x -a '(__fennec_at_file)' -d 'System prompt.'
-complete -c fennec -n '__fennec_at fennec bench' -l max-tokens -x -d 'Most tokens of an answer.'
-complete -c fennec -n '__fennec_at fennec bench' -l temperature -x -d 'Sampling temperature.'
-complete -c fennec -n '__fennec_at fennec bench' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
-complete -c fennec -n '__fennec_at fennec bench' -l self -d 'Measure fennec itself, on a server of its own whose timing is known.'
-complete -c fennec -n '__fennec_at fennec bench' -s N -l requests -x -d 'Requests to each model, at each level of load (20, unless --duration is given).'
-complete -c fennec -n '__fennec_at fennec bench' -l duration -x -d 'Start no request after this time.'
-complete -c fennec -n '__fennec_at fennec bench' -s j -l jobs -x -d 'Closed loop: keep so many requests under way.'
-complete -c fennec -n '__fennec_at fennec bench' -l rate -x -d 'Open loop: send R requests a second, whatever comes back.'
-complete -c fennec -n '__fennec_at fennec bench' -l arrival -x -a 'poisson constant' -d 'How an open loop spaces its requests.'
-complete -c fennec -n '__fennec_at fennec bench' -l sweep -d 'Measure at lower levels of load too, up to the given one.'
-complete -c fennec -n '__fennec_at fennec bench' -l warmup -x -d 'Requests to each model before those that count.'
-complete -c fennec -n '__fennec_at fennec bench' -l seed -x -d 'Seed of arrivals, order, prompts and resampling.'
-complete -c fennec -n '__fennec_at fennec bench' -l max-cost -x -d 'Stop before more than this could be spent.'
-complete -c fennec -n '__fennec_at fennec bench' -l slo -x -d 'Count as good what keeps these limits: ttft=500ms,tpot=50ms (also ttfo, e2e).'
-complete -c fennec -n '__fennec_at fennec bench' -l baseline -r -F -d 'Compare with an earlier --json or --ndjson, and fail if it got worse.'
-complete -c fennec -n '__fennec_at fennec bench' -l max-regression -x -d 'How much worse than the baseline a figure may be.'
-complete -c fennec -n '__fennec_at fennec bench' -l format -x -a 'table json ndjson csv' -d 'Table for people, one JSON document, or one line a request.'
-complete -c fennec -n '__fennec_at fennec bench' -l ndjson -d 'The same as --format ndjson.'
-complete -c fennec -n '__fennec_at fennec bench' -l json -d 'The same as --format json.'
-complete -c fennec -n '__fennec_at fennec bench' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
-complete -c fennec -n '__fennec_at fennec bench' -l report -r -F -d 'Write a page with plots here (HTML, all in one file).'
-complete -c fennec -n '__fennec_at fennec bench' -l timeout -x -d 'Limit for one attempt as a whole.'
-complete -c fennec -n '__fennec_at fennec bench' -l connect-timeout -x -d 'Limit for connecting (5s).'
-complete -c fennec -n '__fennec_at fennec bench' -l first-token-timeout -x -d 'Limit until the first event (5m).'
-complete -c fennec -n '__fennec_at fennec bench' -l idle-timeout -x -d 'Limit between two pieces of the stream (2m).'
-complete -c fennec -n '__fennec_at fennec bench' -l retries -x -d 'Repeat what failed; off unless asked for.'
-complete -c fennec -n '__fennec_at fennec bench' -l breaker -d 'Mind the circuits that all processes share; off unless asked for.'
-complete -c fennec -n '__fennec_at fennec bench' -l cache -x -a 'off use refresh' -d 'Take answers from the response cache, or put them there; off unless asked for.'
-complete -c fennec -n '__fennec_at fennec bench' -l api-key-file -r -F -d 'Read the key from here (also /dev/fd/N).'
-complete -c fennec -n '__fennec_at fennec bench' -s q -l quiet -d 'Say nothing but errors.'
-complete -c fennec -n '__fennec_at fennec bench' -s v -l verbose -d 'Say what is done, and show all levels and definitions.'
-complete -c fennec -n '__fennec_at fennec bench' -l log-file -r -F -d 'Append everything that is said to this file.'
-complete -c fennec -n '__fennec_at fennec bench' -l no-color -d 'No colour on a terminal.'
-complete -c fennec -n '__fennec_at fennec bench' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
-complete -c fennec -n '__fennec_at fennec bench' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
-complete -c fennec -n '__fennec_at fennec bench' -s h -d 'Show the daily options.'
-complete -c fennec -n '__fennec_at fennec bench' -l help -d 'Show all options, in groups.'
 
 complete -c fennec -n '__fennec_at fennec keys' -a list -d 'List where each provider\'s key comes from, and what is stored. Opens no keyring.'
 complete -c fennec -n '__fennec_at fennec keys' -a rm -d 'Remove the keys that are stored under NAME.'

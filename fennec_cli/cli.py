@@ -20,8 +20,8 @@ from fennec_cli.output.sink import ReaderGone
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("fennec_cli.commands.complete:complete", "Complete the prompt on standard input."),
     "models": ("fennec_cli.commands.models:models", "List and check models; pull and remove local ones."),
-    "cache": ("fennec_cli.commands.cache:cache", "Show, move and drop the answers that are kept."),
     "bench": ("fennec_cli.commands.bench:bench", "Measure how fast models are and what they cost."),
+    "cache": ("fennec_cli.commands.cache:cache", "Show, move and drop the answers that are kept."),
     "keys": ("fennec_cli.commands.keys:keys", "Store, list, test and rotate keys."),
     "batch": ("fennec_cli.commands.batch:batch", "Use the providers' own batch endpoints, at half the price."),
     "metrics": ("fennec_cli.commands.metrics:metrics", "Show counters of requests, errors, tokens and cost."),

@@ -223,3 +223,8 @@ def test_stages_do_not_know_each_other() -> None:
 
 def test_every_module_has_a_place_in_the_table() -> None:
     assert {unit(path) for _, path in modules()} <= LEVEL.keys()
+
+
+def test_the_architecture_s_description_names_every_module() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    assert {name for name in LEVEL if f"`{name}`" not in text} <= {"__init__"}

@@ -1,4 +1,7 @@
-"""Pipelines of the contract's section 7 that are about many prompts, word for word where a test can be."""
+"""The pipelines that must work, by their numbers in the contract, word for word where a test can be.
+
+7 is in test_money.py, 8 in tests/commands/test_cache_command.py, 11 in tests/bench/test_bench_command.py.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -8,11 +11,74 @@ import orjson
 import pytest
 
 from tests.e2e.events import read_events
-from tests.e2e.peer import Peer, answer, failure
+from tests.e2e.peer import ROLE, Peer, answer, delta, failure, head, send, sleep
 from tests.e2e.runner import Fennec, command
 
 Serve = Callable[..., Peer]
 needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+
+
+def named(script: str) -> str:
+    """A script in which `fennec` is a command like any other: it does not take the shell's place."""
+    return f'fennec() {{ {" ".join(command())} "$@"; }}\n{script}'
+
+
+def test_1_a_file_in_and_a_file_out(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("Tea comes ", "from China.\n"))
+    (fennec.home / "prompt.txt").write_text("Where does tea come from?")
+    fennec.shell("cat prompt.txt | fennec complete > answer.txt").succeeded("")
+    assert (fennec.home / "answer.txt").read_text() == "Tea comes from China.\n"
+    assert peer.requests[0].prompt == "Where does tea come from?"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_2_a_commit_message(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("tea: brew it hotter"))
+    identity = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b\n"
+    setup = "git init -q . && echo 'hot: 95' > tea.conf && git add tea.conf\n"
+    pipeline = "git diff --staged | fennec complete -s 'Write a commit message' | git commit -q -F -\n"
+    fennec.shell(f"{identity}{setup}{pipeline}git log --format=%s").succeeded("tea: brew it hotter\n")
+    assert "+hot: 95" in peer.requests[0].prompt
+
+
+@needs_jq
+def test_3_events_through_jq(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("one ", "two ", "thrée"))
+    (fennec.home / "p.txt").write_text("Count.")
+    script = "fennec complete --ndjson < p.txt | jq -rj 'select(.type==\"chunk\").content // empty'"
+    fennec.shell(script).succeeded("one two thrée")
+
+
+def test_4_a_reader_that_has_enough(fennec: Fennec, serve: Serve) -> None:
+    lines = [f"{number}\n" for number in range(1, 1001)]
+    peer = serve([send(head(), ROLE), *(step for line in lines for step in (send(delta(line)), sleep(0.02)))])
+    script = "yes 'count to 1000' | head -1 | fennec complete | head -3; echo ${PIPESTATUS[2]}"
+    fennec.shell(named(script)).succeeded("1\n2\n3\n141\n")
+    assert peer.left.wait(5.0)
+    assert peer.requests[0].prompt == "count to 1000\n"
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(503, 75), (429, 75), (400, 1)])
+def test_9_a_status_for_the_one_who_called(fennec: Fennec, serve: Serve, status: int, wanted: int) -> None:
+    serve(failure(status))
+    (fennec.home / "q.txt").write_text("Hi")
+    (fennec.home / ".config" / "fennec").mkdir(parents=True)
+    retry = "retry = {max_attempts = 1}\n"
+    text = f'[provider.openai]\n{retry}[provider.x]\ntype = "openai"\nbase_url = "{fennec.base_url}"\n{retry}'
+    (fennec.home / ".config" / "fennec" / "config.toml").write_text(text)
+    asked = "fennec complete --strategy fallback --fallback x/one --fallback x/two < q.txt"
+    result = fennec.shell(named(f"{asked} || case $? in 6|7|8|14) exit 75;; *) exit 1;; esac"))
+    assert (result.status, result.text) == (wanted, "")
+
+
+@needs_jq
+def test_10_data_out_of_a_page(fennec: Fennec, serve: Serve) -> None:
+    serve(answer('{"total": ', "41.5}"))
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}, "required": ["total"]}
+    (fennec.home / "invoice.schema.json").write_bytes(orjson.dumps(schema))
+    (fennec.home / "page.html").write_text("<p>Total: 41.50</p>")
+    script = "cat page.html | fennec complete --schema invoice.schema.json | jq .total"  # `curl -fsS "$URL"` in life
+    fennec.shell(script).succeeded("41.5\n")
 
 
 def test_5_eight_processes_share_what_they_know(fennec: Fennec, serve: Serve) -> None:
