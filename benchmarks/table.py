@@ -7,7 +7,7 @@ from statistics import median
 from benchmarks.measure import Sample
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]  # (tool, case) -> runs
-TOOLS = ("fennec", "llm", "openai", "curl")
+TOOLS = ("fennec", "llm", "sgpt", "openai", "curl")
 P = "python -c pass"  # the row that is the unit of the others
 
 

@@ -27,6 +27,8 @@ LLM_MODELS = "".join(
     f"- model_id: bench-{count}\n  model_name: bench-{count}\n  api_base: {{base_url}}\n"
     for count in sorted(set(CHUNKS.values()))
 )
+# What shell-gpt would ask for on its first run, and its cache off.
+SGPT = {"USE_LITELLM": "false", "SHELL_INTERACTION": "false", "PRETTIFY_MARKDOWN": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Bench:
             "OPENAI_API_KEY": "sk-bench",
             "OPENAI_BASE_URL": self.base_url,
             "LLM_USER_PATH": str(self.scratch / "llm"),
+            **SGPT,
+            "API_BASE_URL": self.base_url,
         }
 
     @property
@@ -94,11 +98,22 @@ def openai(environment: Path, case: str) -> list[str]:
     return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "openai_sdk.py"), f"bench-{CHUNKS[case]}"]
 
 
+def sgpt(environment: Path, case: str) -> list[str]:
+    return [str(environment / "bin" / "sgpt"), "--no-cache", "--model", f"bench-{CHUNKS[case]}"]
+
+
 def curl(_environment: Path, case: str) -> list[str]:
     return ["/bin/sh", "-c", CURL, "sh", f"bench-{CHUNKS[case]}"]
 
 
-ARGV: dict[str, Callable[[Path, str], list[str]]] = {"fennec": fennec, "llm": llm, "openai": openai, "curl": curl}
+ARGV: dict[str, Callable[[Path, str], list[str]]] = {
+    "fennec": fennec,
+    "llm": llm,
+    "sgpt": sgpt,
+    "openai": openai,
+    "curl": curl,
+}
+PACKAGES = {"sgpt": ("shell-gpt", "click")}  # shell-gpt 1.5.1 imports click and does not say so
 
 
 def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
@@ -147,7 +162,7 @@ def install_competitor(tool: str, directory: Path) -> Path:
     stamp = environment / "installed"
     if not stamp.exists():
         _make(environment)
-        _pip(environment, tool)
+        _pip(environment, *PACKAGES.get(tool, (tool,)))
         stamp.touch()
     return environment
 

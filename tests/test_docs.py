@@ -71,6 +71,11 @@ def test_the_table_of_exit_statuses_is_the_code_s() -> None:
     assert {name: int(status) for status, name in rows} == EXIT_STATUS
 
 
+def test_the_readme_has_every_exit_status_once_and_in_order() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([a-z_]+) \|", (make_docs.ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [(name, int(status)) for status, name in rows] == list(EXIT_STATUS.items())
+
+
 def test_exit_meanings_are_for_classes_that_exist() -> None:
     assert prose.EXIT_MEANING.keys() == EXIT_STATUS.keys()
 
