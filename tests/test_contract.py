@@ -26,7 +26,8 @@ OPTIONS = {
         --timeout --connect-timeout --first-token-timeout --idle-timeout --deadline --retries --max-wait --no-breaker
         --on-interrupt
         --allow-truncated --allow-filtered
-        --cache --no-cache --offline --cache-ttl --fingerprint
+        --cache --no-cache --offline --cache-ttl --semantic --semantic-threshold
+        --fingerprint
         --max-cost --budget -u --usage
         -j --jobs --rpm --tpm --ordered --allow-row-model --resume --dead-letter --fail-fast --max-failures --shard
         --redact --private --audit --api-key-file
