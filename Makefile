@@ -45,6 +45,7 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.rules
 
 soak: $(VENV)/test.stamp
 	FENNEC_SOAK=1 $(CLEAN_ENV) $(BIN)/python -m pytest -q -m soak --timeout 7200

@@ -58,7 +58,7 @@ def main() -> int:
         return 1
     print(render(samples))
     print("\n".join(("", *(f"instructions, {case}: {n / 1e6:,.1f} million" for case, n in counted.items()), *notes)))
-    print(_machine())
+    print(machine())
     if options.json:
         options.json.write_text(_raw(samples, counted))
     return 0
@@ -147,7 +147,7 @@ def _count(environment: Path, bench: Bench) -> dict[str, int]:
     return {case: instructions.count(command("fennec", environment, case, bench)) for case in ("pass", "help", "live")}
 
 
-def _machine() -> str:
+def machine() -> str:
     cores = len(os.sched_getaffinity(0))
     day = time.strftime("%Y-%m-%d")
     return f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, {day}; medians over loopback"
@@ -158,7 +158,7 @@ def _raw(samples: dict[Run, list[Sample]], counted: dict[str, int]) -> str:
         {"tool": tool, "case": case, "samples": [asdict(sample) for sample in taken]}
         for (tool, case), taken in samples.items()
     ]
-    return json.dumps({"machine": _machine(), "runs": runs, "instructions": counted}, indent=2)
+    return json.dumps({"machine": machine(), "runs": runs, "instructions": counted}, indent=2)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import itertools
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
@@ -81,6 +81,9 @@ class Report(NamedTuple):
     retry_after: float | None = None  # seconds, of a provider that asks to slow down
 
 
+_Turn = tuple[Record | None, Record | None]  # a circuit before and after a report
+
+
 class Gate:
     """Lets attempts at one provider and model through, and hears how they went. Opens nothing before it is asked."""
 
@@ -93,6 +96,7 @@ class Gate:
         rules: Rules = Rules(),
         *,
         say: Callable[[int, str], None] = lambda _level, _text: None,
+        record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = signals.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -103,6 +107,7 @@ class Gate:
         self._provider = provider
         self._what = f"{provider}/{model}"
         self._say = say
+        self._record = record
         self._clock = clock
         self._sleep = sleep
         self._uniform = uniform
@@ -129,26 +134,31 @@ class Gate:
 
     def prove(self, ticket: Ticket) -> None:
         """The first event of a probe has come: the provider is back."""
-        self._store.update([self.names.circuit], lambda records: ([self._reported(records[0], ticket, "ok")], None))
+
+        def change(records: list[Record | None]) -> tuple[list[Record | None], _Turn]:
+            new = self._reported(records[0], ticket, "ok")
+            return [new], (records[0], new)
+
+        self._tell(self._store.update([self.names.circuit], change))
 
     def leave(self, ticket: Ticket, report: Report) -> None:
         """Say how an attempt went, and give back what it held."""
         _KEEPER.drop(ticket.owner)
         names = self.names
 
-        def change(records: list[Record | None]) -> tuple[list[Record | None], None]:
-            breaker, limits, places, budget, counters = records
+        def change(records: list[Record | None]) -> tuple[list[Record | None], _Turn]:
+            before, limits, places, budget, counters = records
             now = self._clock()
-            breaker = self._reported(breaker, ticket, report.outcome)
+            breaker = self._reported(before, ticket, report.outcome)
             limits = self._settled(limits, ticket, report, now)
             places = slots.free(places, now, ticket.owner)
             if report.first_try and report.attempt.error_class is None:
                 budget = RetryBudget.earn(budget, now)
             if self.rules.counted:
                 counters = metrics.finish(counters, report.attempt)
-            return [breaker, limits, places, budget, counters], None
+            return [breaker, limits, places, budget, counters], (before, breaker)
 
-        self._store.update([names.circuit, names.limits, names.slots, names.budget, names.metrics], change)
+        self._tell(self._store.update([names.circuit, names.limits, names.slots, names.budget, names.metrics], change))
 
     def may_retry(self) -> bool:
         """Take a retry out of the budget that all processes share; False when it is used up."""
@@ -216,10 +226,18 @@ class Gate:
     def _reported(self, record: Record | None, ticket: Ticket, outcome: Outcome) -> Record | None:
         if self.rules.breaker is None:
             return record
-        new = circuit.report(record, ticket.permit, outcome, self._clock(), self._uniform, self.rules.breaker)
-        if new is not None and new["state"] == "open" and (record is None or record["state"] != "open"):
-            self._say(1, f"{self._what}: circuit opened for {new['open_until'] - self._clock():.0f} s")
-        return new
+        return circuit.report(record, ticket.permit, outcome, self._clock(), self._uniform, self.rules.breaker)
+
+    def _tell(self, turn: _Turn) -> None:
+        """Say that the circuit has changed, once that is so for all processes."""
+        before, after = ("closed" if record is None else str(record["state"]) for record in turn)
+        if before == after:
+            return
+        if after == "open" and turn[1] is not None:
+            self._say(1, f"{self._what}: circuit opened for {turn[1]['open_until'] - self._clock():.0f} s")
+        self._record(
+            "circuit", {"fennec.circuit": self._what, "fennec.circuit_before": before, "fennec.circuit_state": after}
+        )
 
     def _settled(self, record: Record | None, ticket: Ticket, report: Report, now: float) -> Record | None:
         usage = report.attempt.usage

@@ -245,6 +245,7 @@ class Assembly:
             key=lambda: self._key(endpoint.base_url),
             renew=self._renew,
             accepted=self._accepted,
+            slot=self._slot,
             limits=self._limits(),
             reasons=self._reasons,
             trace=lambda line: self._say(3, line),
@@ -404,6 +405,10 @@ class Assembly:
         source = self._keys.get(self._settings.name, lambda: None)
         if source is not None:
             source.accepted(key)
+
+    def _slot(self) -> str | None:
+        source = self._keys.get(self._settings.name, lambda: None)
+        return source.slot if source is not None else None
 
 
 def once(make: Callable[[], _T]) -> Callable[[], _T]:

@@ -122,7 +122,7 @@ class ProviderRegistry:
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
         rules = assembly.rules(single=single)._replace(counted=self._config.metrics.enabled)
-        return Gate(self.state, name, assembly.origin(), model, rules, say=self._say)
+        return Gate(self.state, name, assembly.origin(), model, rules, say=self._say, record=self._record)
 
     def call(self, target: Target, request: CompletionRequest) -> "HTTPCall":
         """Return `request` as a model would get it first, but for the key. Looks for no key and opens nothing."""

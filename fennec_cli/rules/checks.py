@@ -20,8 +20,8 @@ _IBAN = {
 _LEAST_ENTROPY = 2.8  # bits a character: "password123" has 3.1, "aaaabbbb1" 1.5
 _PLACEHOLDERS = ("example", "changeme", "placeholder", "redacted", "your", "xxxx", "****", "....", "dummy", "foobar")
 _SAMPLES = frozenset({"pwd", "secret", "pw", "key", "token", "user", "port", "name", "host", "xxx", "abc", "123"})
-_RUN = "[A-Za-z0-9_-]{16,}"
-_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz-_")
+_RUN = "[A-Za-z0-9_+/-]{16,}"
+_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz-_+/")
 _ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 
 
@@ -29,6 +29,8 @@ def card(text: str) -> int:
     """ISO/IEC 7812: an issuer's first digits, a length of 12 to 19, and the check digit of Luhn."""
     digits = [int(letter) for letter in text if letter.isdigit()]
     if not 12 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return 0
+    if digits[0] in (0, 1) and digits[:4] not in ([0, 6, 0, 4], [1, 8, 0, 0]):  # Maestro's and JCB's old ones
         return 0
     total = sum(digit if turn % 2 == 0 else (2 * digit) % 10 + digit // 5 for turn, digit in enumerate(digits[::-1]))
     return len(text) if total % 10 == 0 else 0

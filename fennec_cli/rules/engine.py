@@ -7,7 +7,7 @@ something (`pattern.open_form`), and lets go of everything before it.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from typing import NamedTuple
 from fennec_cli.rules.table import Rule
 
 FLAGS = re.ASCII
-RUN = 16  # letters, digits, - and _ in a row, without which there is no key with a prefix
+RUN = 16  # letters, digits, and - _ + / in a row, without which there is no key with a prefix
 BEFORE_RUN = 24  # characters from such a key's begin to its run
 _RUN = b"a" * RUN
-_SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_"), frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 # a: in a run; A: in a run too, and nearly every key has one; a blank: anything else
 _KINDS = bytes(ord("a" if each in _SMALL else "A" if each in _OTHER else " ") for each in range(256))
-_NUMBER = r"[0-9][0-9 ().-]{5,}"
+_NUMBER = r"[0-9][0-9 ()./-]{5,}"
 _NOWHERE = 2**62
 
 
@@ -87,7 +87,10 @@ class RuleSet:
 
     def _all_begins(self, text: str, place: int) -> list[tuple[int, int]]:
         """Return where which rules may match."""
-        begins = set(self._anchors(text, place))
+        begins: set[tuple[int, int]] = set()
+        for order, places in self._anchors(text, place):
+            match = self._expression(order).match
+            begins.update((begin, order) for begin in places if match(text, begin))
         for order in self._searched:
             begins.update((begin, order) for begin in self._begins(order, text, place))
         return sorted(begins)
@@ -106,21 +109,21 @@ class RuleSet:
                 first = min(first, undecided.start())
         return first
 
-    def _anchors(self, text: str, place: int) -> Iterator[tuple[int, int]]:
-        """Yield where a literal stands that begins matches, and the rules that it begins."""
+    def _anchors(self, text: str, place: int) -> Iterator[tuple[int, Iterable[int]]]:
+        """Yield rules, and where a literal stands that begins their matches."""
         for word, orders in self._words.items():
-            for begin in _finds(text, word, place, len(text)):
-                yield from ((begin, order) for order in orders)
+            for order in orders:
+                yield order, _finds(text, word, place, len(text))
         data = text.encode("latin-1", "replace")  # one byte a character
         if self._stems:
             lower = data.lower()
             for stem, orders in self._stems.items():
-                for begin in _finds(lower, stem.encode(), place, len(lower)):
-                    yield from ((begin, order) for order in orders)
+                for order in orders:
+                    yield order, _finds(lower, stem.encode(), place, len(lower))
         if self._starts:
             yield from self._keys(text, data, place)
 
-    def _keys(self, text: str, data: bytes, place: int) -> Iterator[tuple[int, int]]:
+    def _keys(self, text: str, data: bytes, place: int) -> Iterator[tuple[int, Iterable[int]]]:
         """Look for `starts` where there are runs only: these pieces are laid together and searched at once."""
         kinds = data.translate(_KINDS)
         runs = kinds.replace(b"A", b"a")
@@ -135,13 +138,15 @@ class RuleSet:
                 places.append(low)
                 size.append(size[-1] + end - low + 1)
             start = runs.find(_RUN, end)
-        if not pieces:
-            return
         together = "\n".join(pieces)
         for literal, orders in self._starts.items():
-            for at in _finds(together, literal, 0, len(together)):
-                piece = bisect_right(size, at) - 1
-                yield from ((places[piece] + at - size[piece], order) for order in orders)
+            if literal in together:
+                found = [
+                    at + places[piece] - size[piece]
+                    for at in _finds(together, literal, 0, len(together))
+                    for piece in (bisect_right(size, at) - 1,)
+                ]
+                yield from ((order, found) for order in orders)
 
     def _begins(self, order: int, text: str, place: int) -> Iterator[int]:
         """Yield where a rule without such a literal may begin."""
@@ -152,13 +157,13 @@ class RuleSet:
                 seen = 0  # begins that an earlier mark had before it are not looked for again
                 for mark in _made(rule.near or re.escape(rule.inside)).finditer(text, place):
                     at = mark.start()
-                    yield from _starts(rule.lead, text, max(place, at - longest, seen), at + 1)
+                    yield from _starts(_made(rule.lead), text, max(place, at - longest, seen), at + 1)
                     seen = at + 2 - shortest
         elif rule.numeric:
             for low, high in self._numbers(text, place):
-                yield from _starts(rule.pattern, text, low, high)
+                yield from _starts(_made(rule.pattern), text, low, high)
         else:
-            yield from _starts(rule.pattern, text, place, len(text))
+            yield from _starts(_body(rule.pattern), text, place, len(text))
 
     def _numbers(self, text: str, place: int) -> list[tuple[int, int]]:
         """Return the ranges around numbers; the rules that ask do so one after the other for the same text."""
@@ -169,10 +174,7 @@ class RuleSet:
         return self._ranges
 
     def _match(self, order: int, text: str, begin: int) -> Match | None:
-        expression = self._full[order]
-        if expression is None:
-            expression = self._full[order] = _compiled(self.rules[order])
-        found = expression.match(text, begin)
+        found = self._expression(order).match(text, begin)
         if found is None:
             return None
         rule = self.rules[order]
@@ -183,6 +185,12 @@ class RuleSet:
                 return None
             end = start + good
         return Match(start, order, begin, end, rule)
+
+    def _expression(self, order: int) -> re.Pattern[str]:
+        expression = self._full[order]
+        if expression is None:
+            expression = self._full[order] = _compiled(self.rules[order])
+        return expression
 
     def _open(self, order: int) -> re.Pattern[str]:
         return _opened(self.rules[order])
@@ -326,13 +334,12 @@ def _width(pattern: str) -> tuple[int, int]:
     return width(read(pattern))
 
 
-def _starts(pattern: str, text: str, low: int, high: int) -> Iterator[int]:
-    """Yield where `pattern` may begin between two places, without its look at the character before."""
-    body = _body(pattern)
-    each = body.search(text, low, high)
+def _starts(expression: re.Pattern[str], text: str, low: int, high: int) -> Iterator[int]:
+    """Yield where an expression matches between two places, overlapping ones too."""
+    each = expression.search(text, low, high)
     while each is not None:
         yield each.start()
-        each = body.search(text, each.start() + 1, high)
+        each = expression.search(text, each.start() + 1, high)
 
 
 def _flags(rule: Rule) -> int:

@@ -2,7 +2,7 @@
 
 A rule says how a text is searched for it without trying its expression everywhere: `starts` and `words` begin a match,
 `stems` do in any case of letters, `inside` occurs in it; with none of them it is tried wherever it may begin. With
-`starts` a run of at least 16 letters, digits, - and _ follows within 24 characters, and it has a digit or a capital:
+`starts` a run of at least 16 letters, digits, and - _ + / follows within 24 characters, and has a digit or a capital;
 where a text has no such run, none of these rules is looked at.
 """
 
@@ -52,11 +52,6 @@ def _around(name: str, kind: Class, lead: str, inside: str, rest: str, **more: A
     return Rule(name, kind, lead + rest, inside=inside, lead=lead, **more)
 
 
-def _word(name: str, pattern: str, *words: str) -> Rule:
-    """A token with a prefix of its own whose other characters need not make a run."""
-    return Rule(name, "secrets", _L + pattern, words=words, check=checks.varied, on=_ON)
-
-
 def _key(name: str, pattern: str, *starts: str) -> Rule:
     """A token with a prefix of its own."""
     return Rule(name, "secrets", _L + pattern, starts, check=checks.token, on=_ON)
@@ -80,7 +75,7 @@ SECRETS = (
     _key("google-client-secret", rf"GOCSPX-[{_KEY}]{{24,40}}", "GOCSPX-"),
     _key("aws-key-id", r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])", "A3T", "AKIA", "ASIA",
          "ABIA", "ACCA"),
-    _word("aws-bedrock-key", r"ABSK[A-Za-z0-9+/]{100,280}={0,2}", "ABSK"),
+    _key("aws-bedrock-key", r"ABSK[A-Za-z0-9+/]{100,280}={0,2}", "ABSK"),
     _key("aws-bedrock-key", r"bedrock-api-key-[A-Za-z0-9+/=]{16,2000}", "bedrock-api-key-"),
     _around("azure-client-secret", "secrets", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.]{3}[0-9]", "Q~",
             r"Q~[A-Za-z0-9_~.-]{31,34}", check=checks.varied),
@@ -100,7 +95,7 @@ SECRETS = (
          words=("hooks.slack.com/",)),
     _key("stripe-key", r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,255}", "sk_live_", "sk_test_", "sk_prod_", "rk_live_",
          "rk_test_", "rk_prod_"),
-    _word("stripe-key", r"whsec_[A-Za-z0-9+/]{24,80}", "whsec_"),
+    _key("stripe-key", r"whsec_[A-Za-z0-9+/]{24,80}", "whsec_"),
     _key("sendgrid-key", rf"SG\.[{_KEY}]{{16,32}}\.[{_KEY}]{{30,64}}", "SG."),
     _key("twilio-key", r"SK[0-9a-fA-F]{32}(?![A-Za-z0-9])", "SK"),
     _key("mailgun-key", r"(?:pub)?key-[0-9a-f]{32}(?![A-Za-z0-9])", "key-", "pubkey-"),
@@ -117,7 +112,7 @@ SECRETS = (
     _key("vault-token", rf"hv[bsr]\.[{_KEY}]{{24,400}}", "hvs.", "hvb.", "hvr."),
     _key("doppler-token", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9]{16}[A-Za-z0-9_.-]{24,64}", "dp."),
     _key("shopify-token", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", "shpat_", "shpca_", "shppa_", "shpss_"),
-    _word("grafana-token", r"glc_[A-Za-z0-9+/]{32,400}={0,3}", "glc_"),
+    _key("grafana-token", r"glc_[A-Za-z0-9+/]{32,400}={0,3}", "glc_"),
     _key("grafana-token", r"glsa_[A-Za-z0-9]{32}_[0-9A-Fa-f]{8}", "glsa_"),
     _key("grafana-token", r"eyJrIjoi[A-Za-z0-9]{64,400}={0,3}", "eyJrIjoi"),
     _key("sentry-token", rf"sntry[su]_[{_KEY}]{{9}}[{_KEY}+/=]{{51,591}}", "sntrys_", "sntryu_"),
@@ -129,9 +124,9 @@ SECRETS = (
     _key("newrelic-key", r"NR(?:AK|JS|II)-[A-Za-z0-9-]{19,40}", "NRAK-", "NRJS-", "NRII-"),
     _key("age-key", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}", "AGE-SECRET-KEY-1"),
     _key("onepassword-key", r"A3-[A-Z0-9]{6}-[A-Z0-9]{6}-?[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}", "A3-"),
-    _word("onepassword-token", r"ops_eyJ[A-Za-z0-9+/]{250,1500}={0,3}", "ops_eyJ"),
+    _key("onepassword-token", r"ops_eyJ[A-Za-z0-9+/]{250,1500}={0,3}", "ops_eyJ"),
     _key("flyio-token", rf"fo1_[{_KEY}]{{43}}", "fo1_"),
-    _word("flyio-token", r"fm[12][ar]?_[A-Za-z0-9+/]{100,1200}={0,3}", "fm1a_", "fm1r_", "fm2_"),
+    _key("flyio-token", r"fm[12][ar]?_[A-Za-z0-9+/]{100,1200}={0,3}", "fm1a_", "fm1r_", "fm2_"),
     _key("planetscale-token", rf"pscale_(?:tkn|oauth|pw)_[{_KEY}]{{8}}[{_KEY}=.]{{24,56}}", "pscale_"),
     _key("square-token", rf"(?:EAAA|sq0[a-z]{{3}}-)[{_KEY}]{{22,60}}", "EAAA", "sq0"),
     _key("heroku-key", rf"HRKU-AA[{_KEY}]{{58}}", "HRKU-AA"),
@@ -156,8 +151,11 @@ _MAIL = r"A-Za-z0-9À-ɏ"
 
 PERSONAL = (
     _around("email", "pii", rf"(?<![{_MAIL}._%+-])[{_MAIL}._%+-]{{1,64}}", "@",
-            rf"@(?:[{_MAIL}-]{{1,63}}\.){{1,5}}(?:[A-Za-z]{{2,24}}|xn--[a-z0-9-]{{2,40}})"),
-    Rule("card", "pii", r"(?<![0-9A-Za-z.-])[2-6](?:[ -]?[0-9]){11,18}(?![0-9])", numeric=True, check=checks.card),
+            rf"@(?:[{_MAIL}-]{{1,63}}\.){{1,5}}(?:[A-Za-z]{{2,24}}|xn--[a-z0-9-]{{2,40}})",
+            near=rf"@[{_MAIL}-]{{1,63}}\."),
+    Rule("card", "pii",
+         r"(?<![0-9A-Za-z.-])[0-6][0-9]{3}(?:[0-9]{8,15}|(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
+         "|[ -][0-9]{6}[ -][0-9]{4,5})(?![0-9])", numeric=True, check=checks.card),
     _around("iban", "pii", rf"{_D}[A-Z]{{2}}", "", r"[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?",
             near="[0-9]{2}", check=checks.iban),
     Rule("ssn", "pii", r"(?<![0-9A-Za-z-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9A-Za-z-])", numeric=True, check=checks.ssn),
@@ -170,8 +168,8 @@ PERSONAL = (
     Rule("ip", "pii", r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3,4}(?![0-9A-Za-z])", numeric=True,
          check=checks.ipv4),
     _around("ip", "pii", r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}", ":", r"(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])",
-            near=":[0-9A-Fa-f]{0,4}:", check=checks.ipv6),
-    Rule("phone", "pii", r"(?<![0-9A-Za-z+])\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}(?![0-9])", words=("+",),
+            near=":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]", check=checks.ipv6),
+    Rule("phone", "pii", r"(?<![0-9A-Za-z+])\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}(?![0-9])", numeric=True,
          check=checks.phone),
     Rule("phone", "pii",
          r"(?<![0-9A-Za-z.+-])(?:00[1-9]?[ .-]?|1[ .-])?(?:\([2-9][0-9]{2}\)[ .-]?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}"

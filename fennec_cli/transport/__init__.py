@@ -84,6 +84,7 @@ class HTTPProvider:
         key: KeySource = lambda: None,
         renew: Renew = lambda _refused, _error, _before: False,
         accepted: Callable[[str], None] = lambda _key: None,
+        slot: Callable[[], str | None] = lambda: None,
         limits: Limits = Limits(),
         reasons: Callable[[str], bool] = lambda _model: False,
         fetch: Callable[[str, float | None], bytes] = fetch_document,
@@ -95,6 +96,7 @@ class HTTPProvider:
         self._key = key
         self._renew = renew
         self._accepted = accepted
+        self._slot = slot
         self._limits = limits
         self.reasons = reasons
         self._fetch = fetch
@@ -285,6 +287,7 @@ class HTTPProvider:
                 model=request.model,
                 fingerprint=call.fingerprint,
                 address=call.url,
+                key_slot=self._slot(),
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
                 client_request_id=client_id,
                 limits=_limits(exchange.headers),

@@ -274,3 +274,14 @@ def test_a_log_of_another_installation_is_checked_by_its_chain(fennec: Fennec, s
     os.unlink(fennec.home / ".config/fennec/installation.key")
     assert "--chain-only" in fennec("audit", "verify", "there.jsonl").failed("integrity", 22)
     assert fennec("audit", "verify", "--chain-only", "there.jsonl").status == 0
+
+
+def test_a_circuit_that_opens_and_the_slot_of_the_key_are_on_record(fennec: Fennec, serve: Serve) -> None:
+    configure(fennec, "[provider.openai.breaker]\nthreshold = 2\n[provider.openai.retry]\nmax_attempts = 1\n")
+    serve(answer("ok"), failure(503, "no"), failure(503, "no"))
+    for _ in range(3):
+        fennec.complete()
+    assert records(log_of(fennec))[1]["fennec.key_slot"] == "active"
+    opened = [record for record in records(log_of(fennec)) if record["event"] == "circuit"]
+    assert [(each["fennec.circuit_before"], each["fennec.circuit_state"]) for each in opened] == [("closed", "open")]
+    assert opened[0]["fennec.circuit"] == "openai/gpt-5.4-mini"
