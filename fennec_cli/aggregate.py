@@ -158,5 +158,4 @@ class CallNumbers:
 
 def merged(old: ChunkMetadata, new: ChunkMetadata) -> ChunkMetadata:
     """Return `old` with every field that `new` knows taken from `new`."""
-    known = {key: value for key, value in new._asdict().items() if value is not None}
-    return old._replace(**known) if known else old
+    return ChunkMetadata._make([was if now is None else now for was, now in zip(old, new, strict=True)])

@@ -27,8 +27,11 @@ else:
 _BLOCK = 64  # bytes, of SHA-256
 
 
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """HMAC with SHA-256 (RFC 2104); `hmac` imports hashlib."""
     key = (sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in key) + data).digest()
-    return sha256(bytes(byte ^ 0x5C for byte in key) + inner).digest()
+    inner = sha256(key.translate(_INNER) + data).digest()
+    return sha256(key.translate(_OUTER) + inner).digest()
