@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,17 @@ from pathlib import Path
 from benchmarks import instructions
 from benchmarks.measure import RunFailed, Sample, run
 from benchmarks.table import TOOLS, render
-from benchmarks.tools import CHUNKS, ROOT, ROWS, STATE, Bench, command, install_competitor, install_fennec
+from benchmarks.tools import (
+    CHUNKS,
+    ROOT,
+    ROWS,
+    STATE,
+    Bench,
+    command,
+    install_competitor,
+    install_fennec,
+    missing,
+)
 
 Run = tuple[str, str]  # tool, case
 LIGHT = ("pass", "version", "help", "complete help", "live", "live alone")
@@ -31,6 +41,7 @@ TIMES: dict[Run, tuple[int, int]] = {
     ("fennec", "200k"): (5, 1),
     ("fennec", "transactions"): (5, 1),
     ("fennec", "updates"): (3, 1),
+    ("fennec", "redis"): (5, 1),
     **{("fennec", case): (5, 0) for case in ("batch 16", "loop 16", "batch cached")},
     ("fennec", "batch 256"): (3, 0),
     ("fennec", "10k"): (1, 0),
@@ -47,11 +58,13 @@ def main() -> int:
     notes: list[str] = []
     try:
         environments = _environments(options, notes)
+        without = missing(environments["fennec"])
+        notes += [f"{case}: not measured, {why}" for case, why in without.items()]
         with tempfile.TemporaryDirectory(prefix="fennec-bench-") as name, _server() as base_url:
             bench = Bench(Path(name), base_url)
             bench.prepare()
             with chdir(name):  # away from any project's configuration
-                samples = _measure(_plan(options), environments, bench, notes)
+                samples = _measure(_plan(options, without), environments, bench, notes)
                 counted = _count(environments["fennec"], bench) if options.instructions else {}
     except RunFailed as error:
         print(f"benchmarks: fennec: {error}", file=sys.stderr)
@@ -99,12 +112,14 @@ def _server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
 
 
-def _plan(options: argparse.Namespace) -> list[Run]:
+def _plan(options: argparse.Namespace, without: Container[str]) -> list[Run]:
     """Every run in its order: round robin, the rarer ones spread evenly over the rounds."""
     wanted = {
         key: times[options.quick]
         for key, times in TIMES.items()
-        if key[0] in options.tools.split(",") and (options.only is None or key[1] in options.only)
+        if key[1] not in without
+        and key[0] in options.tools.split(",")
+        and (options.only is None or key[1] in options.only)
     }
     return interleaved(wanted)
 

@@ -1,10 +1,12 @@
-"""Measure the state that processes share, and print seconds: `state.py transactions|updates`, in an empty directory.
+"""Measure the state that processes share, and print seconds: `state.py CASE`, in an empty directory.
 
 Run by the environment that fennec is installed in: a live answer pays for the first, `xargs -P16` for the second.
 """
 
 import multiprocessing
 import os
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from fennec_cli.store.state import DiskState
 
 ROUNDS = 201
 PROCESSES, UPDATES = 16, 1000
+REDIS_UPDATES = 3000
 DONE = Report(Attempt(None, 0.5, 0.1, TokenUsage(9, 1)), "ok")
 
 
@@ -49,6 +52,43 @@ def updates() -> float:
     return quantiles([each for times in taken for each in times], n=100)[98]
 
 
+def redis() -> float:
+    """One update of a record on a Redis server of our own, over TCP on loopback: the median."""
+    from fennec_cli.store.redis import RedisState
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(port)
+            store, taken = RedisState(f"redis://127.0.0.1:{port}"), []
+            for _ in range(REDIS_UPDATES):
+                begin = time.perf_counter()
+                store.update(["counter"], _one_more)
+                taken.append(time.perf_counter() - begin)
+            if store.get("counter") != {"n": REDIS_UPDATES}:
+                sys.exit("updates were lost")
+            store.close()
+        finally:
+            server.terminate()
+    return median(taken)
+
+
+def _wait_for(port: int) -> None:
+    end = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > end:
+                sys.exit("redis-server does not answer")
+            time.sleep(0.02)
+        else:
+            return
+
+
 def _count(place: Path) -> list[float]:
     store, taken = DiskState(place, busy_s=30.0), []
     for _ in range(UPDATES):
@@ -65,4 +105,4 @@ def _one_more(records: list[Record | None]) -> tuple[list[Record | None], None]:
 if __name__ == "__main__":
     with TemporaryDirectory(prefix="fennec-state-") as scratch:
         os.chdir(scratch)
-        print({"transactions": transactions, "updates": updates}[sys.argv[1]]())
+        print({"transactions": transactions, "updates": updates, "redis": redis}[sys.argv[1]]())

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
 CHUNKS = {"live": 1, "live alone": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
 ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
-STATE = ("transactions", "updates")  # cases that measure themselves and print the figure
+STATE = ("transactions", "updates", "redis")  # cases that measure themselves and print the figure
 # Every event is at once a line for sed and an object for jq; `fennec` is what this pipe becomes.
 CURL = """\
 curl -sN -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' \
@@ -145,10 +145,20 @@ def install_fennec(directory: Path) -> Path:
     sources = [ROOT / "setup.cfg", *(ROOT / "fennec_cli").rglob("*.py")]
     if not stamp.exists() or stamp.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         _make(environment)
-        _pip(environment, ".")
+        _pip(environment, ".[redis]")
         _pip(environment, "--force-reinstall", "--no-deps", ".")
         stamp.touch()
     return environment
+
+
+def missing(environment: Path) -> dict[str, str]:
+    """Cases that cannot be measured here, and why."""
+    if shutil.which("redis-server") is None:
+        return {"redis": "redis-server is not installed"}
+    argv = [str(environment / "bin" / "python"), "-c", "import redis"]
+    if subprocess.run(argv, capture_output=True, check=False).returncode != 0:
+        return {"redis": "the extra `redis` is not installed"}
+    return {}
 
 
 def install_competitor(tool: str, directory: Path) -> Path:

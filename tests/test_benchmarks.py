@@ -11,6 +11,7 @@ from benchmarks.__main__ import interleaved
 from benchmarks.measure import Sample
 from benchmarks.server import answer, answer_text
 from benchmarks.table import ROWS, Goal, figures, render, verdict
+from benchmarks.tools import missing
 from fennec_cli.dialects import chat
 from fennec_cli.transport.chunked import Dechunker
 from fennec_cli.wire.sse import SSEDecoder
@@ -57,6 +58,19 @@ def test_rare_runs_are_spread_among_frequent_ones() -> None:
     often, seldom = ("fennec", "live"), ("llm", "live")
     order = interleaved({often: 4, seldom: 2})
     assert [position for position, key in enumerate(order) if key == seldom] == [1, 4]
+
+
+def test_what_cannot_be_measured_here_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert missing(Path(sys.prefix))["redis"] == "redis-server is not installed"
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+def test_a_server_is_started_and_measured(tmp_path: Path) -> None:
+    argv = [sys.executable, str(ROOT / "benchmarks" / "state.py"), "redis"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0 < float(done.stdout) < 1
 
 
 @pytest.mark.skipif(shutil.which("fennec", path=str(Path(sys.executable).parent)) is None, reason="not installed here")
