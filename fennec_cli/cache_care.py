@@ -1,7 +1,7 @@
 """What `fennec cache` does: numbers, single entries, in and out, and less of it."""
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -159,17 +159,23 @@ def export(cache: ResponseCache, sink: Sink, *, with_prompts: bool) -> int:
     return count
 
 
-def import_(cache: ResponseCache, lines: Iterable[bytes], notes: Notes) -> int:
+def import_(
+    cache: ResponseCache,
+    lines: Iterable[bytes],
+    notes: Notes,
+    record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
+) -> int:
     """Store the answers of these lines; return how many. Raises `IntegrityError` after the last line if one was bad."""
-    count, first = 0, None
+    count, refused, first = 0, 0, None
     for found in entries_of(lines):
         if isinstance(found, IntegrityError):
             if first is not None:
                 notes.error(first)
-            first = found
+            refused, first = refused + 1, found
         else:
             cache.restore([found])
             count += 1
+    record("cache_import", {"fennec.answers": count, "fennec.refused": refused})
     if first is not None:
         notes.warn(f"{count} answers were imported")
         raise first

@@ -46,8 +46,9 @@ def request_fields(request: CompletionRequest, provider: str | None, content: Fi
 def response_fields(request: CompletionRequest, provider: str | None, outcome: Outcome, content: Fields) -> Fields:
     """What is known at the end."""
     metadata, usage, error = outcome.metadata, outcome.usage, outcome.error
-    address, port = _address(metadata.address or (error.address if error else None))
-    attempts = (error.attempts if error else None) or metadata.attempts or (1 if metadata.provider else 0)
+    asked = not metadata.cached  # an answer that was kept says who gave it, and nobody was asked now
+    address, port = _address((metadata.address if asked else None) or (error.address if error else None))
+    attempts = (error.attempts if error else None) or metadata.attempts or (1 if metadata.provider and asked else 0)
     return _known(
         {
             "gen_ai.operation.name": "chat",
@@ -64,7 +65,7 @@ def response_fields(request: CompletionRequest, provider: str | None, outcome: O
             "http.request.resend_count": attempts - 1 if attempts > 1 else None,
             "error.type": "interrupted" if outcome.interrupted else error.error_class if error else None,
             "fennec.attempt": attempts,
-            "fennec.cache": _cache(metadata),
+            "fennec.cache": metadata.cache,
             "fennec.key_slot": metadata.key_slot,
             "fennec.filter_hits": getattr(error, "filter_hits", None) or metadata.filter_hits or 0,
             "fennec.ttft_ms": None if metadata.ttft_s is None else round(metadata.ttft_s * 1000, 3),
@@ -123,10 +124,6 @@ def _json(value: Any) -> bytes:
 
 def _known(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _cache(metadata: ChunkMetadata) -> str | None:
-    return None if metadata.cached is None else "hit" if metadata.cached else "miss"
 
 
 def _address(url: str | None) -> tuple[str | None, int | None]:

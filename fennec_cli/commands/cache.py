@@ -173,14 +173,18 @@ def import_(config: Any, /, file: str | None, quiet: bool) -> int:
     """
     from fennec_cli.cache_care import import_, open_cache, usable
     from fennec_cli.output.notes import Notes
+    from fennec_cli.safeguards import Safeguards, audit_trail
 
     signals.install()
     notes = Notes(quiet=quiet)
+    guards = Safeguards(trail=audit_trail(config, say=notes.loud))
     try:
         with open(file, "rb") if file else open(0, "rb", closefd=False) as lines, usable():
-            import_(open_cache(config), lines, notes)
+            import_(open_cache(config), lines, notes, guards.record)
     except OSError as error:
         raise InputError(f"cannot read {file or 'standard input'} ({error.strerror})") from error
+    finally:
+        guards.close()
     return 0
 
 

@@ -285,3 +285,19 @@ def test_a_circuit_that_opens_and_the_slot_of_the_key_are_on_record(fennec: Fenn
     opened = [record for record in records(log_of(fennec)) if record["event"] == "circuit"]
     assert [(each["fennec.circuit_before"], each["fennec.circuit_state"]) for each in opened] == [("closed", "open")]
     assert opened[0]["fennec.circuit"] == "openai/gpt-5.4-mini"
+
+
+def test_an_answer_from_the_cache_and_an_import_are_on_record(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("ok"))
+    for _ in range(2):
+        fennec.complete("--cache", "use", "--redact", "mask", stdin=f"call {MAIL}").succeeded("ok")
+    assert len(peer.requests) == 1  # the same prompt has the same masks, and so the same fingerprint
+    _, first, _, second = records(log_of(fennec))
+    assert (first["fennec.cache"], first["http.response.status_code"]) == ("miss", 200)
+    assert second["fennec.cache"] == "hit"
+    assert {"server.address", "http.response.status_code", "http.request.resend_count"} & second.keys() == set()
+    exported = fennec("cache", "export").stdout
+    assert MAIL.encode() not in exported
+    assert fennec("cache", "import", stdin=exported).status == 0
+    last = records(log_of(fennec))[-1]
+    assert (last["event"], last["fennec.answers"], last["fennec.refused"]) == ("cache_import", 1, 0)
