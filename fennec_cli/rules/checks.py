@@ -152,5 +152,7 @@ def varied(text: str) -> int:
 
 def token(text: str) -> int:
     """A token after a prefix of its own: varied, and its first run of 16 or more has a digit or a capital."""
+    if not varied(text):
+        return 0
     run = re.search(_RUN, text)
-    return 0 if run is None or _SMALL.issuperset(run[0]) else varied(text)
+    return 0 if run is None or _SMALL.issuperset(run[0]) else len(text)

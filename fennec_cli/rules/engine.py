@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import heappop, heappush
+from operator import itemgetter
 from typing import NamedTuple
 
 from fennec_cli.rules.table import Rule
@@ -23,6 +24,7 @@ _SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDE
 _KINDS = bytes(ord("a" if each in _SMALL else "A" if each in _OTHER else " ") for each in range(256))
 _NUMBER = r"[0-9][0-9 ()./-]{5,}"
 _NOWHERE = 2**62
+_first = itemgetter(0)
 
 
 class Match(NamedTuple):
@@ -71,10 +73,10 @@ class RuleSet:
             found.append(match._replace(end=on.end()) if on else match)
             return found[-1].end
 
-        for begin, order in self._all_begins(text, 0):
+        for (begin, order), known in self._all_begins(text, 0).items():
             while waiting and waiting[0].start < begin:
                 place = take(heappop(waiting))
-            if begin >= place and (match := self._match(order, text, begin)) is not None:
+            if begin >= place and (match := self._match(order, text, begin, known)) is not None:
                 heappush(waiting, match)
         while waiting:
             place = take(heappop(waiting))
@@ -82,18 +84,22 @@ class RuleSet:
 
     def candidates(self, text: str, place: int) -> list[Match]:
         """Return every match that begins at `place` or behind it, overlapping ones too, in their order."""
-        found = [self._match(order, text, begin) for begin, order in self._all_begins(text, place)]
+        begins = self._all_begins(text, place)
+        found = [self._match(order, text, begin, known) for (begin, order), known in begins.items()]
         return sorted(match for match in found if match is not None)
 
-    def _all_begins(self, text: str, place: int) -> list[tuple[int, int]]:
-        """Return where which rules may match."""
-        begins: set[tuple[int, int]] = set()
+    def _all_begins(self, text: str, place: int) -> dict[tuple[int, int], re.Match[str] | None]:
+        """Return where which rules may match, in order, with the match of the expression where it is known already."""
+        begins: dict[tuple[int, int], re.Match[str] | None] = {}
+        for order in self._searched:
+            for begin in self._begins(order, text, place):
+                begins[begin, order] = None
         for order, places in self._anchors(text, place):
             match = self._expression(order).match
-            begins.update((begin, order) for begin in places if match(text, begin))
-        for order in self._searched:
-            begins.update((begin, order) for begin in self._begins(order, text, place))
-        return sorted(begins)
+            for begin in places:
+                if found := match(text, begin):
+                    begins[begin, order] = found
+        return dict(sorted(begins.items(), key=_first))
 
     def first_open(self, text: str, place: int) -> int:
         """Return the first position from `place` on where more text could decide something, or a huge number."""
@@ -173,8 +179,8 @@ class RuleSet:
             self._ranges = [(max(place, low - 8), min(high + 32, len(text))) for low, high in numbers]
         return self._ranges
 
-    def _match(self, order: int, text: str, begin: int) -> Match | None:
-        found = self._expression(order).match(text, begin)
+    def _match(self, order: int, text: str, begin: int, known: re.Match[str] | None) -> Match | None:
+        found = known or self._expression(order).match(text, begin)
         if found is None:
             return None
         rule = self.rules[order]
