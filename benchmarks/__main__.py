@@ -18,6 +18,7 @@ from benchmarks import instructions
 from benchmarks.measure import RunFailed, Sample, run
 from benchmarks.table import TOOLS, render
 from benchmarks.tools import (
+    CACHED,
     CHUNKS,
     ROOT,
     ROWS,
@@ -31,11 +32,13 @@ from benchmarks.tools import (
 
 Run = tuple[str, str]  # tool, case
 LIGHT = ("pass", "version", "help", "complete help", "live", "live alone")
-CASES = tuple(dict.fromkeys((*LIGHT, *CHUNKS, *STATE, *ROWS)))
+CASES = tuple(dict.fromkeys((*LIGHT, *CACHED, *CHUNKS, *STATE, *ROWS)))
 
 # How often each run is made: normally (about nine minutes on two cores) and with --quick (about twenty seconds).
 TIMES: dict[Run, tuple[int, int]] = {
     **{("fennec", case): (21, 5) for case in LIGHT},
+    **{("fennec", case): (21, 5) for case in CACHED},
+    ("fennec", "store"): (5, 1),
     ("fennec", "20k"): (9, 2),
     ("fennec", "20k ndjson"): (9, 2),
     ("fennec", "200k"): (5, 1),
@@ -106,7 +109,7 @@ def _environments(options: argparse.Namespace, notes: list[str]) -> dict[str, Pa
 @contextmanager
 def _server() -> Iterator[str]:
     """Run the server as a process of its own; it ends with its standard input."""
-    argv = [sys.executable, "-m", "benchmarks.server", *map(str, sorted(set(CHUNKS.values())))]
+    argv = [sys.executable, "-m", "benchmarks.server", *map(str, sorted({*CHUNKS.values(), *CACHED.values()}))]
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
@@ -133,8 +136,8 @@ def interleaved(times: dict[Run, int]) -> list[Run]:
 def _measure(plan: list[Run], environments: dict[str, Path], bench: Bench, notes: list[str]) -> dict[Run, list[Sample]]:
     """Make the runs. A competitor that fails is left out from there on; fennec may not fail."""
     samples: dict[Run, list[Sample]] = defaultdict(list)
-    for key in dict.fromkeys(key for key in plan if key[1] in LIGHT):
-        _try(key, environments, bench, notes)  # byte code, page cache: the first run does not count
+    for key in dict.fromkeys(key for key in plan if key[1] in (*LIGHT, *CACHED)):
+        _try(key, environments, bench, notes)  # byte code, page cache, answers to keep: the first run does not count
     for key in plan:
         sample = _try(key, environments, bench, notes)
         if sample is not None:

@@ -8,6 +8,7 @@ from benchmarks.measure import Sample
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]  # (tool, case) -> runs
 TOOLS = ("fennec", "llm", "sgpt", "openai", "curl")
+LIVE = "live answer, 1 chunk"
 P = "python -c pass"  # the row that is the unit of the others
 
 
@@ -66,7 +67,7 @@ ROWS = (
     Row("fennec --help", "ms", ("help",), wall_ms, (Goal("<=", 5.5, P), Goal("<=", 0.1, "llm")), ("fennec", "llm")),
     Row("fennec complete --help", "ms", ("complete help",), wall_ms, (Goal("<=", 5.5, P),)),
     Row(
-        "live answer, 1 chunk",
+        LIVE,
         "ms",
         ("live",),
         wall_ms,
@@ -106,6 +107,17 @@ ROWS = (
         ("20k ndjson", "20k"),
         lambda ndjson, text: cpu_us(ndjson) / cpu_us(text),
         (Goal("<=", 1.3),),
+    ),
+    Row("cached answer, 1 chunk", "ms", ("cached",), wall_ms, (Goal("<=", 6.5, P), Goal("<=", 0.6, LIVE))),
+    Row("cached answer, 1 KB", "ms", ("cached 1k",), wall_ms, (Goal("<=", 6.5, P), Goal("<=", 0.6, LIVE))),
+    Row("cached answer, 100 KB", "ms", ("cached 100k",), wall_ms, (Goal("<=", 6.5, P), Goal("<=", 0.6, LIVE))),
+    Row("lookup and store, in the process", "ms", ("store",), wall_ms, (Goal("<=", 5),)),
+    Row(
+        "cached answer among 100,000",
+        "x 100",
+        ("many entries", "few entries"),
+        lambda many, few: wall_ms(many) / wall_ms(few),
+        (Goal("<=", 1.5),),
     ),
     Row("batch, 16 rows at once", "rows/s", ("batch 16",), lambda samples: 5_000_000 / wall_ms(samples)),
     Row(

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
 CHUNKS = {"live": 1, "live alone": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
 ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
-STATE = ("transactions", "updates", "redis")  # cases that measure themselves and print the figure
+CACHED = {"cached": 1, "cached 1k": 250, "cached 100k": 25_000, "few entries": 1, "many entries": 1}  # chunks
+ENTRIES = {"few entries": 100, "many entries": 100_000}  # that lie beside the answer
+STATE = ("transactions", "updates", "redis", "store")  # cases that measure themselves and print the figure
 # Every event is at once a line for sed and an object for jq; `fennec` is what this pipe becomes.
 CURL = """\
 curl -sN -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' \
@@ -63,6 +65,14 @@ class Bench:
             place.write_text("".join(f'{{"id":"row-{n}","prompt":"Name three colours, {n}."}}\n' for n in range(count)))
         return place
 
+    def filled(self, count: int, python: Path) -> None:
+        """Make a cache of so many entries, and a configuration that names it."""
+        place = self.scratch / f"entries-{count}"
+        if not place.exists():
+            argv = [str(python), str(ROOT / "benchmarks" / "cache.py"), "fill", str(place), str(count)]
+            _call(argv, self.environ)
+            Path(f"{place}.toml").write_text(f'[cache]\nmode = "use"\ndir = "{place}"\n')
+
     def prepare(self) -> None:
         self.prompt.write_text(PROMPT)
         (self.scratch / "wide.toml").write_text("[provider.openai]\nmax_parallel = 256\n")
@@ -84,6 +94,11 @@ def fennec(environment: Path, case: str) -> list[str]:
         cached = ["--cache", "use"] if case == "batch cached" else []
         rows = ["--input", "ndjson", "--ndjson", "-c", "wide.toml", jobs]
         return [program, "complete", "-m", "openai/bench-1", *rows, *cached]
+    if case in CACHED:
+        use = ["-c", f"entries-{ENTRIES[case]}.toml"] if case in ENTRIES else ["--cache", "use"]
+        return [program, "complete", "-m", f"openai/bench-{CACHED[case]}", *use]
+    if case == "store":
+        return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "cache.py"), case]
     if case in STATE:
         return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "state.py"), case]
     return [program, *{"version": ["--version"], "help": ["--help"], "complete help": ["complete", "--help"]}[case]]
@@ -120,6 +135,8 @@ def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
     environ = bench.environ
     if case == "live alone":
         del environ["HOME"]  # then there is no place for a state that is shared
+    if case in ENTRIES:
+        bench.filled(ENTRIES[case], environment / "bin" / "python")
     figure = float if case in STATE else None
     stdin = bench.rows(ROWS[case]) if case in ROWS else bench.prompt
     return Command(tuple(ARGV[tool](environment, case)), stdin, environ, _check(case), figure)
@@ -131,6 +148,9 @@ def _check(case: str) -> Callable[[bytes], bool]:
     if case in ROWS:
         closing = b'"content": " the"' if case == "loop 16" else b'"ok":true'
         return lambda output: output.count(closing) == ROWS[case]
+    if case in CACHED:
+        whole = answer_text(CACHED[case]).rstrip("\n")
+        return lambda output: output.decode().rstrip("\n") == whole
     if case not in CHUNKS:
         return lambda output: bool(output)
     if case.endswith("ndjson"):
@@ -186,8 +206,8 @@ def _pip(environment: Path, *arguments: str) -> None:
     _call([str(environment / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *arguments])
 
 
-def _call(argv: list[str]) -> None:
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+def _call(argv: list[str], environ: dict[str, str] | None = None) -> None:
+    done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise RunFailed(f"cannot be installed ({lines[-1] if lines else done.returncode})")

@@ -6,6 +6,9 @@ The state is one JSON record for a provider and a model. Counters only grow. Tim
 from typing import Any, NamedTuple
 
 from fennec_cli.chunk import TokenUsage
+from fennec_cli.counting import add as add
+from fennec_cli.counting import count as count
+from fennec_cli.counting import name_of as name_of
 
 Record = dict[str, Any]
 
@@ -79,7 +82,7 @@ def finish(record: Record | None, attempt: Attempt) -> Record:
         new["errors"] = {**errors, attempt.error_class: errors.get(attempt.error_class, 0) + 1}
         new["ambiguous"] = new.get("ambiguous", 0) + attempt.ambiguous
     if attempt.rate_limited:
-        _add(new, "remote")
+        add(new, "remote")
     if attempt.error_class != "cancelled":
         new["rate"] = _decayed(new.get("rate"), 1.0 if attempt.error_class is None else 0.0)
     return new
@@ -95,18 +98,6 @@ def fetched(record: Record | None, attempt: Attempt) -> Record:
     else:
         errors = new.get("errors", {})
         new["errors"] = {**errors, attempt.error_class: errors.get(attempt.error_class, 0) + 1}
-    return new
-
-
-def name_of(provider: str, model: str) -> str:
-    """Return the name of a model's record."""
-    return f"metrics|{provider}|{model.encode('utf-8', 'replace').decode()}"
-
-
-def count(record: Record | None, name: str) -> Record:
-    """Count one more of `local` (waits), `retries`, `fallbacks` or `hits` (of the cache)."""
-    new = {**(record or {})}
-    _add(new, name)
     return new
 
 
@@ -162,10 +153,6 @@ def _answered(new: Record, attempt: Attempt) -> None:
     for name in ("tokens",) if attempt.cost_usd is not None else ("tokens", "unpriced"):
         new[name] = [old + more for old, more in zip(new.get(name, (0, 0, 0, 0)), counts, strict=True)]
     new["mean_out"] = _decayed(new.get("mean_out"), usage.output_tokens)
-
-
-def _add(new: Record, name: str) -> None:
-    new[name] = new.get(name, 0) + 1
 
 
 def _decayed(old: float | None, value: float) -> float:

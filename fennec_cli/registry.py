@@ -136,9 +136,9 @@ class ProviderRegistry:
         """Count something of a model that no attempt counts; see `metrics.count`."""
         if not self._config.metrics.enabled:
             return
-        from fennec_cli import metrics
+        from fennec_cli.counting import count, name_of  # less than all of `metrics`
 
-        self.state.update([metrics.name_of(provider, model)], lambda records: ([metrics.count(records[0], name)], None))
+        self.state.update([name_of(provider, model)], lambda records: ([count(records[0], name)], None))
 
     def origin(self, name: str) -> str:
         """Scheme, host and port of a provider. Raises `ConfigError`."""

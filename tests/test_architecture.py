@@ -53,6 +53,7 @@ LAYERS: list[set[str]] = [
         "bucket",
         "budget",
         "circuit",
+        "counting",
         "duration",
         "envelope",
         "similarity",

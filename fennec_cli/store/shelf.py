@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CULLED_AT_ONCE = 64  # most entries that one writing drops
 ORPHANS_EVERY_S = 86_400.0
 ORPHAN_AGE_S = 3600.0
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "eviction_policy": "least-recently-used",
     "cull_limit": CULLED_AT_ONCE,
     "disk_min_file_size": 2**18,  # smaller values stay in the database: one write, and nothing to leave behind
@@ -44,7 +44,7 @@ class DiskShelf:
 
     def __init__(self, directory: Path, *, limit: int) -> None:
         self._directory = directory
-        self._settings = {**_SETTINGS, "size_limit": limit}
+        self._settings = {**SETTINGS, "size_limit": limit}
         self._rows = Rows(directory, **self._settings)
         self._opened: DiskCache | None = None  # for what drops other entries
         self._lock = threading.Lock()  # of the connection
