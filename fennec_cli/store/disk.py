@@ -30,6 +30,7 @@ from fennec_cli.store.rows import (
     OnNetwork,
     Rejected,
     StoreBroken,
+    connected,
     is_being_made,
     translated,
     value_of,
@@ -181,6 +182,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
                 if "no such table" not in str(error):
                     raise
                 found = {}
+            self._check(found)
             ((finished,),) = self._sql("PRAGMA user_version").fetchall()
             if (
                 finished != FINISHED
@@ -194,6 +196,24 @@ class DiskCache(core.Cache):  # type: ignore[misc]
                 setattr(self, key, value)
             ((self._page_size,),) = self._sql("PRAGMA page_size").fetchall()
         return True
+
+    def _check(self, found: dict[object, object]) -> None:
+        """A damaged table may hold anything, and diskcache would use it."""
+        known = {*self._wanted, *METADATA}
+        if not found.keys() <= known or not all(isinstance(found.get(key, 0), int) for key in METADATA):
+            raise StoreBroken("the settings are damaged")
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        """This thread's connection. diskcache's own reads its settings from the table."""
+        if getattr(self._local, "pid", None) != os.getpid():  # a fork does not use its parent's
+            self.close()
+            self._local.pid = os.getpid()
+        connection: sqlite3.Connection | None = getattr(self._local, "con", None)
+        if connection is None:
+            connection = connected(self._place / DBNAME, self._wanted, self.busy_s)
+            self._local.con = connection
+        return connection
 
     def _make(self) -> None:
         if _is_network(self._place):

@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ KEY = re.compile("[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 # SQLite's own mark for applications, set when the last table is made: who opens it before would miss one.
 FINISHED = 1
+_OF_A_CONNECTION = {"synchronous": 1, "cache_size": 2**10, "mmap_size": 2**22}
 _RAW, _BINARY = 1, 2  # diskcache's modes of values: in the row, or in a file of its own
 _BROKEN = ("malformed", "not a database", "disk i/o error", "corrupt", "could not decode", "no such table")
 _UPDATE = """UPDATE Cache SET store_time = ?, expire_time = NULL, access_time = ?, access_count = 0, tag = NULL,
@@ -189,6 +190,8 @@ class Rows:
         try:
             found = dict(self.execute("SELECT key, value FROM Settings").fetchall())
             ((finished,),) = self.execute("PRAGMA user_version").fetchall()
+        except UnicodeDecodeError:
+            return False
         except sqlite3.DatabaseError as error:
             if "locked" in str(error):
                 raise
@@ -202,16 +205,18 @@ class Rows:
             self._pid = os.getpid()
         if self._connection is None:
             place = self._place / DBNAME
-            connection = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+            self._connection = connected(place, self._settings, self.busy_s)
             self._inode = os.stat(place).st_ino
-            settings = {"synchronous": 1} | {
-                key.removeprefix("sqlite_"): value for key, value in self._settings.items() if key.startswith("sqlite_")
-            }
-            for name, value in settings.items():
-                statement = f"PRAGMA {name} = {value}"
-                wait(lambda: connection.execute(statement).fetchall(), self.busy_s)  # noqa: B023 - called at once
-            self._connection = connection
         return self._connection
+
+
+def connected(place: Path, settings: Mapping[str, Any], busy_s: float) -> sqlite3.Connection:
+    """Open a database, with what has to be set for each connection."""
+    connection = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+    for name, default in _OF_A_CONNECTION.items():
+        statement = f"PRAGMA {name} = {settings.get(f'sqlite_{name}', default)}"
+        wait(lambda: connection.execute(statement).fetchall(), busy_s)  # noqa: B023 - called at once
+    return connection
 
 
 def is_being_made(directory: Path) -> bool:
@@ -249,6 +254,8 @@ def translated() -> Generator[None, None, None]:
         if any(word in text.lower() for word in _BROKEN):
             raise StoreBroken(text) from error
         raise StoreFailed(text) from error
+    except UnicodeDecodeError as error:  # in what SQLite says about a damaged schema
+        raise StoreBroken("the schema is damaged") from error
     except Rejected as error:
         raise StoreFailed("a row is not ours") from error
     except OSError as error:
