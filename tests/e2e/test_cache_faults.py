@@ -41,7 +41,7 @@ def injected(fennec: Fennec, call: str, error: str, number: int, prompt: str) ->
         ("openat", "EACCES"),
         ("openat", "EMFILE"),
         ("pread64", "EIO"),
-        ("fcntl", "ENOLCK"),
+        ("fcntl", "EAGAIN"),  # at ENOLCK SQLite itself tries for ten seconds before it says so
     ],
 )
 def test_cache_enospc_nth_syscall(fennec: Fennec, serve: Serve, call: str, error: str) -> None:
