@@ -60,7 +60,7 @@ def test_a_429_makes_the_next_process_wait_or_fail_at_once(fennec: Fennec, serve
     line = fennec.complete("--max-wait", "0").failed("rate_limit", 6)
     assert "try again in 100 s" in line
     line = fennec.complete("--max-wait", "1s").failed("rate_limit", 6)
-    assert "another 100 s" in line
+    assert "another 100 s" in line or "another 99 s" in line  # a start-up may take a second
     assert len(peer.requests) == 1
 
 
