@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.answering import Answering
-from fennec_cli.chunk import PAUSE, CompletionChunk, TokenUsage
+from fennec_cli.chunk import PAUSE, CompletionChunk
 from fennec_cli.config import Config, load_config
 from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.registry import ProviderRegistry
@@ -47,14 +47,10 @@ def stream_completion(
         )
         answering = Answering(registry, target, lambda _target: pipeline_settings)
 
-        def cost(name: str, model: str, usage: TokenUsage) -> float | None:
-            price = registry.price(name, model)
-            return price.cost_usd(usage) if price else None
-
         caching = _caching(settings, registry, answering)
         keeping = caching.keeping(settings.cache.mode) if caching else None
         guards = guards._replace(provider=target.provider)
-        pipeline = request_pipeline(answering.stage(), pipeline_settings, cost, keeping, guards)
+        pipeline = request_pipeline(answering.stage(), pipeline_settings, registry.cost, keeping, guards)
         with closing(pipeline(request._replace(model=target.model))) as chunks:
             for chunk in chunks:
                 if chunk.metadata is not None and chunk.metadata.settle is not None:

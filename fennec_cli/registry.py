@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from fennec_cli.assembly import Assembly, Overrides, has_regions, own_variables
+from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config, ProviderConfig, server_url
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import Blocked, ConfigError
@@ -202,6 +203,11 @@ class ProviderRegistry:
 
         known = lookup(settings.type, model)
         return known.price if known else None
+
+    def cost(self, name: str, model: str, usage: TokenUsage) -> float | None:
+        """Return what an answer cost, in USD; None where the price is unknown."""
+        price = self.price(name, model)
+        return price.cost_usd(usage) if price else None
 
     def own_price(self, name: str) -> Price | None:
         """What models on this machine cost: nothing. None for those of others."""

@@ -102,13 +102,13 @@ class Lanes:
             allow_truncated=True,  # prompts of a set are made to be cut at their length
         )
 
-        def cost(name: str, model: str, usage: TokenUsage) -> float | None:
-            price = registry.price(name, model)
-            return price.cost_usd(usage) if price else None
-
         guards = self._guards._replace(provider=target.provider)
         return request_pipeline(
-            attempts(provider, gate, settings), settings, cost, self._keeping(registry, target, settings), guards
+            attempts(provider, gate, settings),
+            settings,
+            registry.cost,
+            self._keeping(registry, target, settings),
+            guards,
         )
 
     def _keeping(self, registry: ProviderRegistry, target: Target, settings: PipelineSettings) -> "Keeping | None":

@@ -8,7 +8,7 @@ from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.batch import run_one
-from fennec_cli.chunk import ChunkMetadata, TokenUsage
+from fennec_cli.chunk import ChunkMetadata
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.config import Config
@@ -142,7 +142,7 @@ class _Run:
         stage = request_pipeline(
             self._answering.stage(),
             self._pipeline_settings(self._target),
-            self._cost if shows_cost else unpriced,
+            self._registry.cost if shows_cost else unpriced,
             self._keeping(),
             self._guards,
         )
@@ -235,10 +235,6 @@ class _Run:
             writer.failure(ONLY_ROW, error)
             return Answer(error, None, ChunkMetadata())
         return run_one(row, lambda row: stage(self._requests.build(row)), writer)
-
-    def _cost(self, provider: str, model: str, usage: TokenUsage) -> float | None:
-        price = self._registry.price(provider, model)
-        return price.cost_usd(usage) if price else None
 
     def _wanted(self, strategy: "SelectionStrategy") -> "Wanted | None":
         options = self._options

@@ -13,7 +13,7 @@ import orjson
 from fennec_cli import signals
 from fennec_cli.batch.intake import taken_in
 from fennec_cli.batch.tally import Tally
-from fennec_cli.chunk import ChunkMetadata, TokenUsage
+from fennec_cli.chunk import ChunkMetadata
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.completion.row_models import RowModels
@@ -259,7 +259,7 @@ def _judged(options: FetchOptions, desk: "_Desk", job: Job, answered: Answered, 
     entry = answered.entry
 
     def answer(_request: CompletionRequest) -> Chunks:
-        chunks = way.counts.counted(chunks_of(job, answered, desk.price), entry.model)
+        chunks = way.counts.counted(chunks_of(job, answered, desk.registry.cost), entry.model)
         if way.responses is None:
             return chunks
         return kept(chunks, entry, way.responses, allow_truncated=options.allow_truncated)
@@ -310,10 +310,6 @@ class _Desk:
 
     def collection(self, job: Job) -> Collection:
         return Collection(self.service(job.provider), self.jobs, self.home)
-
-    def price(self, provider: str, model: str, usage: TokenUsage) -> float | None:
-        price = self.registry.price(provider, model)
-        return price.cost_usd(usage) if price else None
 
 
 def row_of(job: Job, states: list[PartState]) -> dict[str, Any]:
