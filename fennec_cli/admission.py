@@ -8,7 +8,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget
@@ -19,6 +18,7 @@ from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
 from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Record, StateStore
+from fennec_cli.tuples import NamedTuple
 
 LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
 SLOT_POLL_S = (0.05, 0.5)

@@ -1,9 +1,8 @@
 """The fold over all chunks of one answer: chunks in, `CompletionResponse` out. Pure."""
 
-from typing import NamedTuple
-
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.request import ToolCall
+from fennec_cli.tuples import NamedTuple
 
 # With several choices the answer as a whole is as good as its worst one.
 _WORST_FIRST: tuple[FinishReason, ...] = ("content_filter", "length", "tool_calls", "stop")

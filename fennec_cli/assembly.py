@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_http
@@ -17,6 +17,7 @@ from fennec_cli.keys.source import KeySource, KeySources, Record, no_record
 from fennec_cli.providers import provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import Sampling
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Rules

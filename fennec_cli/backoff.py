@@ -1,6 +1,8 @@
 """How long to wait before the next attempt: pure arithmetic, without jitter and without a clock."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from fennec_cli.tuples import NamedTuple
 
 Jitter = Literal["full", "equal", "none"]
 

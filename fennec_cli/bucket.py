@@ -5,9 +5,10 @@ request that has to wait takes its place at once and sleeps until its turn, so n
 Times are seconds since 1970.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.chunk import ObservedLimits
+from fennec_cli.tuples import NamedTuple
 
 Record = dict[str, Any]
 

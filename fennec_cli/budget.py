@@ -5,7 +5,9 @@ process that was killed had taken stays taken until the period ends: it may have
 """
 
 import time
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from fennec_cli.tuples import NamedTuple
 
 Record = dict[str, Any]
 Period = Literal["day", "month", "run"]

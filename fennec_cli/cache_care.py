@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from fennec_cli.registry import ProviderRegistry
 from fennec_cli.responses import CachedResponse, ResponseCache
 from fennec_cli.size import shown_size
 from fennec_cli.store import StoreFailed
+from fennec_cli.tuples import NamedTuple
 
 SHORTEST_PREFIX = 8  # digits of a fingerprint that stand for all of it
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from fennec_cli import circuit, metrics
 from fennec_cli.admission import Names
@@ -13,6 +12,7 @@ from fennec_cli.pricing import Price
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.selection import Candidate, Choice, Needs, SelectionStrategy, Standing, choose
+from fennec_cli.tuples import NamedTuple
 
 ALL_MODELS = "*"  # as a model's name: every model of the provider's kept list
 _HERE, _FREE = ("local", "ollama"), Price(0.0, 0.0)  # what runs on this machine costs nothing

@@ -8,9 +8,10 @@ whoever writes should flush now) and `TERMINATOR` (the dialect's end marker, see
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fennec_cli.errors import FennecError
+from fennec_cli.tuples import NamedTuple
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 CacheState = Literal["hit", "semantic", "miss", "off"]

@@ -12,7 +12,9 @@ further in the future than can be is taken for past.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from fennec_cli.tuples import NamedTuple
 
 CircuitState = Literal["closed", "open", "half_open"]
 Outcome = Literal["ok", "failure", "neutral"]

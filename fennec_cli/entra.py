@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.keys import Secret
 from fennec_cli.keys.command import COMMAND_TIMEOUT_S, forget_keys, moment, printed_secret, run
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -9,9 +9,9 @@ request. Only this version of the form is read.
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 from fennec_cli.hashes import blake2b, compare_digest
+from fennec_cli.tuples import NamedTuple
 
 _HEAD = struct.Struct(">4sBddI")
 _MAGIC = b"FNC1"

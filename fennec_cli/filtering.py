@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from fennec_cli.errors import Blocked
 from fennec_cli.request import CompletionRequest, Message
 from fennec_cli.rules.engine import Match, RuleSet
 from fennec_cli.rules.table import PERSONAL, SECRETS, Rule
+from fennec_cli.tuples import NamedTuple
 
 Mode = Literal["off", "warn", "mask", "block"]
 Change = Callable[[str, str], str]  # where, text -> the text that goes out

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.assembly import Overrides
 from fennec_cli.config import Config
@@ -28,6 +28,7 @@ from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.safeguards import safeguards
+from fennec_cli.tuples import NamedTuple
 
 
 class Keeping(NamedTuple):

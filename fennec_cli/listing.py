@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -23,6 +23,7 @@ from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.transport import HTTPProvider
+from fennec_cli.tuples import NamedTuple
 
 ListModels = Callable[[str], list[ModelInfo]]
 FindKept = Callable[[str], KeptList | None]

@@ -3,12 +3,13 @@
 The state is one JSON record for a provider and a model. Counters only grow. Times are seconds.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.counting import add as add
 from fennec_cli.counting import count as count
 from fennec_cli.counting import name_of as name_of
+from fennec_cli.tuples import NamedTuple
 
 Record = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -13,6 +13,7 @@ from fennec_cli.metrics import BOUNDS_S, Histogram, ProviderMetrics
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.store import ERRORS, StateStore, failure_count
+from fennec_cli.tuples import NamedTuple
 
 HEADER = (
     "MODEL",

@@ -7,7 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.circuit import CircuitState, reset, state_of
 from fennec_cli.config import Config
@@ -20,6 +20,7 @@ from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.store import StateStore
 from fennec_cli.transport import HTTPProvider
+from fennec_cli.tuples import NamedTuple
 
 HEADER = (
     "PROVIDER", "STATE", "ADDRESS", "PROXY", "TLS", "ISSUER", "KEY", "LATENCY", "MODELS", "CIRCUIT", "NOTE"

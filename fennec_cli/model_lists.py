@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import OutputError
+from fennec_cli.tuples import NamedTuple
 
 FORM = 1
 _LARGEST = 32 * 1024 * 1024  # bytes; OpenRouter's list of 400 models takes 100 kB

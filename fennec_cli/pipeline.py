@@ -4,7 +4,7 @@ A request goes in, chunks come out, and everything between is a stage of the sam
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.chunk import TokenUsage
@@ -13,6 +13,7 @@ from fennec_cli.safeguards import Safeguards
 from fennec_cli.stages import Stage
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import Price, measure
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Gate

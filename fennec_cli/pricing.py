@@ -1,8 +1,7 @@
 """Usage times price. Pure."""
 
-from typing import NamedTuple
-
 from fennec_cli.chunk import TokenUsage
+from fennec_cli.tuples import NamedTuple
 
 
 class Price(NamedTuple):

@@ -4,10 +4,11 @@ import os
 import select
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli import signals
 from fennec_cli.errors import FennecError, InputError, ProviderTimeout
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.rows import RowFields

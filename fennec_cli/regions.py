@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from fennec_cli.dialects.base import Endpoint
 from fennec_cli.errors import AuthenticationError, Blocked, ContextLengthError, FennecError
+from fennec_cli.tuples import NamedTuple
 
 _REGIONAL_HOST = ".api.cognitive.microsoft.com"  # behind the region's name
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.assembly import Assembly, Overrides, has_regions, own_variables
 from fennec_cli.chunk import TokenUsage
@@ -20,6 +20,7 @@ from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import CompletionRequest
 from fennec_cli.store import SharedState, StateStore, shared_state
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Gate

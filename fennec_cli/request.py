@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from fennec_cli.chunk import Role
 from fennec_cli.hashes import sha256
+from fennec_cli.tuples import NamedTuple
 
 FINGERPRINT_FORM = 1
 # Fields of an outgoing body that never change the answer's text. A deny-list, so that a

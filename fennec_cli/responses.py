@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -20,6 +20,7 @@ from fennec_cli.hashes import blake2b
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.recording import Record
 from fennec_cli.store import StoreFailed
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.store.shelf import Stored

@@ -8,7 +8,7 @@ read no file outside of `--attach-root`, and cannot loosen what the command says
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined] # typeshed leaves it out
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -18,6 +18,7 @@ from fennec_cli.errors import FennecError, InputError
 from fennec_cli.inputs import tool_from
 from fennec_cli.prompts import Row
 from fennec_cli.request import EMPTY, Message, Tool
+from fennec_cli.tuples import NamedTuple
 
 _KEYS = ("id", "prompt", "messages", "system", "model", "options", "attachments", "meta")
 _BATCH_KEYS = ("custom_id", "method", "url", "body", "meta")

@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.config import Config
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Stage
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.audit.trail import Trail

@@ -3,10 +3,11 @@
 What is not known of a model never speaks against it: a catalogue can be wrong, and the provider has the last word.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fennec_cli.pricing import Price
 from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.tuples import NamedTuple
 
 SelectionStrategy = Literal["manual", "automatic", "fallback", "cost"]
 

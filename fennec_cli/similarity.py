@@ -7,7 +7,8 @@ repetition. So a near vector counts only if every guard finds the same in both t
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from fennec_cli.tuples import NamedTuple
 
 DEFAULT_THRESHOLD = 0.97
 LONGEST_TEXT = 512  # characters; a long prompt hides its differences from a vector

@@ -1,10 +1,10 @@
 """Whether a chain of records is whole. Pure: lines in, what is wrong with them out."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from fennec_cli.audit.log import GENESIS, Head, read_record
 from fennec_cli.audit.records import digest, mac
+from fennec_cli.tuples import NamedTuple
 
 _MAC = b',"mac":"'
 _MAC_DIGITS = 32

@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
 from fennec_cli.audit.records import LONGEST, digest, line
 from fennec_cli.private import check_directory, make_directory, open_file
+from fennec_cli.tuples import NamedTuple
 
 ROTATE_BYTES = 64 * 1024 * 1024
 ROTATE_AGE_S = 30 * 24 * 3600.0

@@ -1,7 +1,7 @@
 """What a record says, in the words of OpenTelemetry's GenAI conventions (1.38, read 2026-11). Pure."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
@@ -10,6 +10,7 @@ from fennec_cli.chunk import ChunkMetadata, FinishReason, TokenUsage
 from fennec_cli.errors import FennecError
 from fennec_cli.hashes import hmac_sha256, sha256
 from fennec_cli.request import CompletionRequest
+from fennec_cli.tuples import NamedTuple
 
 Fields = dict[str, Any]
 Content = Literal["none", "hash", "redacted", "full"]

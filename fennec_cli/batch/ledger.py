@@ -13,11 +13,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from struct import Struct
-from typing import NamedTuple
 
 from fennec_cli import signals
 from fennec_cli.batch.offsets import Offsets
 from fennec_cli.errors import InputError, IntegrityError, OutputError, UsageError
+from fennec_cli.tuples import NamedTuple
 
 _HEAD = Struct("<cIIQ16s16sI")  # kind, length and checksum of the payload, stream position, id, content, own checksum
 _FINISHED, _FAILED, _DELIVERED, _OUTPUT, _TAIL = b"F", b"E", b"D", b"O", b"T"

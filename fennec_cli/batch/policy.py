@@ -1,6 +1,6 @@
 """When a batch is given up: `--fail-fast` and `--max-failures N[%]`. Pure."""
 
-from typing import NamedTuple
+from fennec_cli.tuples import NamedTuple
 
 PERCENT_FROM = 100  # rows: before that, a share says little
 

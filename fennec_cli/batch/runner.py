@@ -7,7 +7,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from fennec_cli import signals
 from fennec_cli.batch import Ask, run_row
@@ -15,6 +14,7 @@ from fennec_cli.errors import FennecError
 from fennec_cli.output.text import Answer, Writer
 from fennec_cli.prompts import Row
 from fennec_cli.signals import HaltableThread, Interrupted
+from fennec_cli.tuples import NamedTuple
 
 AHEAD = 2  # rows of the window for each thread: one that is being answered, one that waits to be written
 AHEAD_ORDERED = 8  # more of them wait for one that takes long

@@ -1,7 +1,8 @@
 """`--shard I/N`: which rows are ours. Pure."""
 
 from hashlib import blake2b
-from typing import NamedTuple
+
+from fennec_cli.tuples import NamedTuple
 
 
 class Shard(NamedTuple):

@@ -6,13 +6,14 @@ that it is worse at all. Where the interval holds both, worse by more than the l
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
 from fennec_cli.bench import stats
 from fennec_cli.bench.stats import Change, Figure
 from fennec_cli.errors import InputError
+from fennec_cli.tuples import NamedTuple
 
 Verdict = Literal["regression", "better", "same", "inconclusive"]
 # What is compared, and whether more of it is worse.

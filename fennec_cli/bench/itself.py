@@ -7,7 +7,7 @@ moments are; then it answers as fast as it can, which shows how much we can meas
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -31,6 +31,7 @@ from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import Sink
 from fennec_cli.registry import Target
 from fennec_cli.request import CompletionRequest
+from fennec_cli.tuples import NamedTuple
 
 _EXACT = Schedule(ttft_s=0.05, gap_s=0.01, tokens=20)
 _FAST = Schedule(ttft_s=0.0, gap_s=0.0, tokens=20)

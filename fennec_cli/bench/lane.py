@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.aggregate import ResponseAggregator
 from fennec_cli.answering import Answering
@@ -18,6 +18,7 @@ from fennec_cli.request import EMPTY, CompletionRequest
 from fennec_cli.safeguards import Safeguards, audit_trail
 from fennec_cli.stages import Stage
 from fennec_cli.store import NullStore, StateStore
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.engine import Engine

@@ -5,9 +5,11 @@ import os
 import socket
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+
+from fennec_cli.tuples import NamedTuple
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 

@@ -1,10 +1,10 @@
 """The options of `fennec bench` as one record."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from fennec_cli.assembly import Overrides
 from fennec_cli.bench.plan import Arrival
+from fennec_cli.tuples import NamedTuple
 
 DEFAULT_REQUESTS = 20  # what a median needs
 

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterator
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from fennec_cli.tuples import NamedTuple
 
 Arrival = Literal["poisson", "constant"]
 LANES_A_WORKER = 32

@@ -1,7 +1,7 @@
 """A run as a whole, as all reports see it, and its forms for programs. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -9,6 +9,7 @@ from fennec_cli.bench.compare import Comparison, comparison_fields
 from fennec_cli.bench.plan import Step
 from fennec_cli.bench.sample import DEFINITIONS, Sample, Slo, row
 from fennec_cli.bench.summary import Check, Figures, check_fields, figures_fields
+from fennec_cli.tuples import NamedTuple
 
 _FORM = orjson.OPT_APPEND_NEWLINE
 

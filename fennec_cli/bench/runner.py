@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from fennec_cli.bench.lane import Setup
 from fennec_cli.bench.plan import Step
 from fennec_cli.bench.sample import Sample, unpacked
 from fennec_cli.bench.worker import NO_END, TICKET, Share, start
+from fennec_cli.tuples import NamedTuple
 
 _AHEAD = 4096  # tickets that lie in the pipe (64 KiB) at most
 _TICK_S = 0.1

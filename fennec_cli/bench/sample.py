@@ -5,7 +5,9 @@ Moments are seconds since the step began, on the monotonic clock that all proces
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
+
+from fennec_cli.tuples import NamedTuple
 
 # Printed with every result. t0 … tl are the moments of `Sample`.
 DEFINITIONS: Mapping[str, str] = {

@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from fennec_cli import prompts
 from fennec_cli.bench import sets
@@ -16,6 +15,7 @@ from fennec_cli.errors import BudgetExceeded, InputError, UsageError
 from fennec_cli.prompts import Row
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.tuples import NamedTuple
 
 _LONGEST_NAME = 256
 

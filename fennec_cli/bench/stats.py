@@ -12,7 +12,9 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from fennec_cli.tuples import NamedTuple
 
 Figure = Literal["median", "mean"]
 RESAMPLES = 2000

@@ -4,12 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.bench import stats
 from fennec_cli.bench.plan import Step
 from fennec_cli.bench.sample import Sample, Slo
 from fennec_cli.bench.stats import Bins, Distribution, Estimate
+from fennec_cli.tuples import NamedTuple
 
 # A run is not valid when our own side was late by more than this (seconds, and share of the median TTFT) or too busy.
 LATE_S, LATE_SHARE, BUSY = 0.010, 0.05, 0.80

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from fennec_cli.tuples import NamedTuple
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 44

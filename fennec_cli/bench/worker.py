@@ -19,7 +19,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -28,6 +28,7 @@ from fennec_cli.bench.plan import Step, arrivals, job
 from fennec_cli.bench.sample import Sample, packed
 from fennec_cli.errors import FennecError
 from fennec_cli.store import shared_state
+from fennec_cli.tuples import NamedTuple
 
 TICKET = 4  # bytes
 NO_END = 2**32 - 1

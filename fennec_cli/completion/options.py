@@ -1,6 +1,8 @@
 """The options of `fennec complete` as one record."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.batch.policy import FailurePolicy

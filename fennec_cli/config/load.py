@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from fennec_cli.config.settings import PROVIDER_TYPES, Config
 from fennec_cli.errors import ConfigError
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.config.source import Source

@@ -6,11 +6,12 @@ dataclass takes 2.7 ms (measured with Python 3.11).
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.errors import ConfigError
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.config.source import Origin

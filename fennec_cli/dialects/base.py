@@ -1,11 +1,12 @@
 """What a dialect (a wire format) and a provider (a service that speaks it) are made of. Types only."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from fennec_cli.chunk import CompletionChunk
 from fennec_cli.errors import FennecError
 from fennec_cli.request import EMPTY, CompletionRequest, Sampling
+from fennec_cli.tuples import NamedTuple
 from fennec_cli.wire import Event
 
 Headers = Mapping[str, str]  # names in lower case

@@ -5,7 +5,7 @@ the status says too little (or there is none), the text decides.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.dialects import openai_errors
 from fennec_cli.dialects.base import Headers
@@ -20,6 +20,7 @@ from fennec_cli.errors import (
     RequestError,
     ServerError,
 )
+from fennec_cli.tuples import NamedTuple
 
 
 class _Rule(NamedTuple):

@@ -4,7 +4,7 @@ The same fields come in both of its shapes, as answers of their own and inside s
 reason why a model is not available, the typed error, what moderation says. No other service sends them.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli.dialects.base import Headers
 from fennec_cli.errors import (
@@ -19,6 +19,7 @@ from fennec_cli.errors import (
     RequestError,
     ServerError,
 )
+from fennec_cli.tuples import NamedTuple
 
 _BY_AVAILABILITY: dict[str, type[ProviderError]] = {
     "model_not_found": ModelUnavailable,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 from fennec_cli.aggregate import ResponseAggregator
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
@@ -21,6 +20,7 @@ from fennec_cli.stages import Chunks
 from fennec_cli.store import Record, SharedState
 from fennec_cli.transport import read_whole
 from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.tuples import NamedTuple
 
 POLL_S = 60.0  # Azure asks for no less
 Price = Callable[[str, str, TokenUsage], float | None]

@@ -4,12 +4,13 @@ A step is written down before it is taken, so that whoever comes after a kill kn
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from fennec_cli.errors import InputError, OutputError
 from fennec_cli.jobs.spool import PartPlan
 from fennec_cli.provider_batches import Part
 from fennec_cli.store import Record, SharedState
+from fennec_cli.tuples import NamedTuple
 
 Step = Literal["spooled", "uploading", "uploaded", "creating", "created"]
 _PREFIX = "batch|"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -18,6 +18,7 @@ from fennec_cli.dialects.base import Endpoint, HTTPCall
 from fennec_cli.errors import Blocked, ConfigError, FennecError, InputError, OutputError, RequestError, UsageError
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import BatchInterface, path_of
+from fennec_cli.tuples import NamedTuple
 
 _ROWS, _JOB, _AUDIT, _COUNTED = "rows.ndjson", "job.json", "audit.ndjson", "counted"
 _LEFT_S = 86_400.0  # after this long nobody writes a directory any more that is not a job's yet

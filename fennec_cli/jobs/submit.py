@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.errors import FennecError, InputError, NetworkError, ProviderTimeout
@@ -15,6 +14,7 @@ from fennec_cli.jobs.service import TRIES, Service
 from fennec_cli.jobs.spool import Records, Spool, forget, forget_body, plan_of, prefix, put_on_record, read_body, sweep
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import Remote
+from fennec_cli.tuples import NamedTuple
 
 SETTLE_S = 2.0  # a call that was cut off may still be on its way for so long
 SLACK_S = 300.0  # by which the clocks of us and the provider may differ

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
 from fennec_cli.errors import ConfigError, IntegrityError
 from fennec_cli.private import home_of, make_directory, open_file, replace_file
+from fennec_cli.tuples import NamedTuple
 
 Slot = Literal["active", "next", "retired"]
 Vault = Literal["keyring", "file"]

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fennec_cli.errors import AuthenticationError, ConfigError, IntegrityError
 from fennec_cli.keys.secret import Secret, checked
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.store import StateStore

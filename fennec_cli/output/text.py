@@ -1,6 +1,6 @@
 """Plain text: the answer's bytes, nothing else."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -9,6 +9,7 @@ from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.errors import FennecError
 from fennec_cli.output.sink import Sink
 from fennec_cli.stages import Chunks
+from fennec_cli.tuples import NamedTuple
 
 
 class Answer(NamedTuple):

@@ -4,11 +4,12 @@ A batch at a provider is a `Part`: rows for one address, one model and one versi
 takes. Source: the providers' API references, "Batch", read 2026-11.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from fennec_cli.dialects import chat, messages, responses
 from fennec_cli.dialects.base import Dialect, Endpoint, HTTPCall, ProviderModule
 from fennec_cli.errors import FennecError, UsageError
+from fennec_cli.tuples import NamedTuple
 
 PRICE_FACTOR = 0.5
 TYPES = ("openai", "azure", "anthropic")  # of providers that have such an interface

@@ -4,7 +4,7 @@ Nothing is sent about the use of the data: there is no setting for it in a reque
 """
 
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
@@ -17,6 +17,7 @@ from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.hosts import is_loopback
 from fennec_cli.providers.base import completion_call, effective_sampling, models_call
 from fennec_cli.request import CompletionRequest
+from fennec_cli.tuples import NamedTuple
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 DEFAULT_MODEL = "claude-haiku-5-5"

@@ -8,7 +8,7 @@ model to deployment, see `settled`), and `regions`.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -21,6 +21,7 @@ from fennec_cli.errors import ConfigError, ProtocolError
 from fennec_cli.providers.base import completion_call, models_call
 from fennec_cli.providers.openai import needs_chat, store_nothing
 from fennec_cli.request import CompletionRequest
+from fennec_cli.tuples import NamedTuple
 
 DEFAULT_BASE_URL = ""  # every customer has an address of their own: see base_url()
 DEFAULT_MODEL: str | None = None

@@ -7,7 +7,7 @@ Settings of its own (`Endpoint.extra`): `gpu_layers` (layers on the GPU; -1 lets
 from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from fennec_cli.dialects.ollama_errors import error_from_line
 from fennec_cli.errors import ProtocolError
 from fennec_cli.providers.base import completion_call, models_call
 from fennec_cli.request import CompletionRequest
+from fennec_cli.tuples import NamedTuple
 from fennec_cli.wire import Event
 
 DEFAULT_BASE_URL = "http://127.0.0.1:11434"

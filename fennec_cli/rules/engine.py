@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import heappop, heappush
 from operator import itemgetter
-from typing import NamedTuple
 
 from fennec_cli.rules.table import Rule
+from fennec_cli.tuples import NamedTuple
 
 FLAGS = re.ASCII
 RUN = 16  # letters, digits, and - _ + / in a row, without which there is no key with a prefix

@@ -8,7 +8,8 @@ what the expression matches there. It is why a stream can be let go at once up t
 """
 
 import re
-from typing import NamedTuple
+
+from fennec_cli.tuples import NamedTuple
 
 LONGEST = 4096  # characters of one match
 MOST_WAYS = 10_000_000  # in which one place can be tried: backtracking has a bound, too

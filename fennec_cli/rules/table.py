@@ -7,9 +7,10 @@ where a text has no such run, none of these rules is looked at.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from fennec_cli.rules import checks
+from fennec_cli.tuples import NamedTuple
 
 Class = Literal["secrets", "pii"]
 VERSION = 1  # of the rules: masked requests are other requests when it changes

@@ -6,7 +6,6 @@ costs nothing, and an answer that is held back can still be stopped midway.
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import NamedTuple
 
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.errors import BudgetExceeded
@@ -14,6 +13,7 @@ from fennec_cli.pricing import Price
 from fennec_cli.request import CompletionRequest, estimate_tokens
 from fennec_cli.spending import Held, Spending
 from fennec_cli.stages import Chunks, Stage
+from fennec_cli.tuples import NamedTuple
 
 EXPECTED_TOKENS = 1000  # of an answer, where neither a limit nor a mean is known
 # What is taken for the input is more than the estimate, and the difference comes back: languages other than English

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.aggregate import ResponseAggregator
 from fennec_cli.chunk import PAUSE, CacheState, ChunkMetadata, CompletionChunk
@@ -12,6 +12,7 @@ from fennec_cli.recording import finish_reasons, is_keepable, recorded, replayed
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import CachedResponse, ResponseCache
 from fennec_cli.stages import Chunks, Stage
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.flights import Flights

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import NamedTuple
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FallbackNotice
 from fennec_cli.errors import ConfigError, FennecError
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks, Stage
+from fennec_cli.tuples import NamedTuple
 
 
 class Route(NamedTuple):

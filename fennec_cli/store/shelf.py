@@ -8,11 +8,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fennec_cli.private import open_file
 from fennec_cli.store import StoreBusy
 from fennec_cli.store.rows import Rows, StoreBroken, translated
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.store.disk import DiskCache

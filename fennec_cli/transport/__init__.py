@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk, ObservedLimits
@@ -17,6 +17,7 @@ from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, Pr
 from fennec_cli.keys import MASK, masked_header
 from fennec_cli.request import Attachment, CompletionRequest
 from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.tuples import NamedTuple
 from fennec_cli.wire import Decoder, Event
 
 if TYPE_CHECKING:

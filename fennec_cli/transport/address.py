@@ -2,9 +2,9 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from fennec_cli.errors import ConfigError
+from fennec_cli.tuples import NamedTuple
 
 # Scheme, host (no user), port and the rest, all in characters that stand for themselves. RFC 3986.
 _PLAIN = re.compile(

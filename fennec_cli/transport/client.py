@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from ssl import SSLContext
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
@@ -18,6 +18,7 @@ from fennec_cli.transport.address import Address, address_of
 from fennec_cli.transport.http1 import READ_SIZE, Connection, Head, request_bytes
 from fennec_cli.transport.network import Network, Seen
 from fennec_cli.transport.patience import Patience
+from fennec_cli.tuples import NamedTuple
 
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
 MAX_ERROR_BODY = 1024 * 1024

@@ -5,10 +5,11 @@ Source: RFC 9112. h11 takes 150 us for the heads of an exchange, this 25.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fennec_cli.errors import ConfigError, ProtocolError
 from fennec_cli.transport.chunked import Dechunker
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import h11

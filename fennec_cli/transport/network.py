@@ -10,11 +10,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fennec_cli import signals
 from fennec_cli.errors import FennecError, NetworkError, ProviderTimeout, TLSError
 from fennec_cli.transport.patience import Patience
+from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.transport.proxy import Proxy

@@ -5,9 +5,9 @@ Idle clocks run only while we wait on the socket: a reader that takes its time d
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from fennec_cli.errors import ProviderTimeout
+from fennec_cli.tuples import NamedTuple
 
 TAIL_S = 5.0  # how long the usage numbers are waited for once the finish reason is there
 

@@ -5,10 +5,11 @@ The configuration's `proxy` counts for its provider whatever else is set. Else t
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fennec_cli.errors import ConfigError
 from fennec_cli.hosts import is_loopback
+from fennec_cli.tuples import NamedTuple
 
 Scheme = Literal["http", "https", "socks5h"]
 _PORTS: dict[Scheme, int] = {"http": 80, "https": 443, "socks5h": 1080}

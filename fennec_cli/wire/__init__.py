@@ -1,8 +1,9 @@
 """Bytes to events, incremental and pure."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from fennec_cli.errors import ProtocolError
+from fennec_cli.tuples import NamedTuple
 
 
 class Event(NamedTuple):
