@@ -198,7 +198,8 @@ def _items(message: Message) -> list[dict[str, Any]]:
         parts = [{"type": "input_text", "text": message.content}, *map(_part, message.attachments)]
         items.append({"role": message.role, "content": parts})
     elif message.content or not message.tool_calls:
-        items.append({"role": message.role, "content": message.content})
+        kind = {"type": "message"} if message.role == "assistant" else {}  # llama.cpp refuses such a turn without it
+        items.append({**kind, "role": message.role, "content": message.content})
     items += [
         {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
         for call in message.tool_calls

@@ -237,6 +237,16 @@ def test_tool_results_go_back_in_each_dialects_form() -> None:
     ]
 
 
+def test_a_turn_of_the_model_says_its_kind() -> None:
+    """OpenAI can do without; llama.cpp's server cannot determine "type of 'item'"."""
+    turns = (Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "Bye"))
+    assert responses.build_body(request(*turns), Sampling())["input"] == [
+        {"role": "user", "content": "Hi"},
+        {"type": "message", "role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Bye"},
+    ]
+
+
 @pytest.mark.parametrize("choice", ["auto", "none", "required"])
 def test_plain_tool_choices_are_sent_as_words(choice: str) -> None:
     asked = request(tools=(WEATHER,), tool_choice=choice)
