@@ -1,4 +1,9 @@
-"""`fennec complete` against a real llama.cpp server over HTTP, in both of OpenAI's dialects."""
+"""`fennec complete` against a real llama.cpp server over HTTP: in both of OpenAI's dialects and in Anthropic's.
+
+In Messages the server differs from Anthropic in what no test here can ask of it: it calls tools also under the choice
+`none`, says `end_turn` where a stop text ended the answer, and passes over `output_config`, so that a schema is checked
+but does not steer.
+"""
 
 import shutil
 import signal
@@ -13,12 +18,12 @@ import pytest
 
 import fennec_cli
 from tests.e2e.events import Event, read_answer, read_events, text_of
-from tests.e2e.runner import Fennec, Result, finished
+from tests.e2e.runner import CANARY, Fennec, Result, finished
 from tests.llama_server import LlamaServer
 from tests.tiny_gguf import ANSWER, ARGUMENT, LINE
 
 MODEL = ("-m", "openai/scripted")
-APIS = ("chat", "responses")
+APIS = {"chat": "openai", "responses": "openai", "messages": "claude"}
 ENDLESS = "go on for ever"
 ARGUMENTS = f'{{"city":"{ARGUMENT}"}}'
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -30,15 +35,23 @@ Ask = Callable[..., Result]
 @pytest.fixture
 def fennec(fennec: Fennec, server: LlamaServer) -> Fennec:
     fennec.base_url = server.url
+    fennec.env["FENNEC_CLAUDE_API_KEY"] = CANARY
     (fennec.home / "tools.json").write_bytes(orjson.dumps(TOOLS))
     (fennec.home / "schema.json").write_bytes(orjson.dumps(SCHEMA))
-    for api in APIS:
-        (fennec.home / f"{api}.toml").write_text(f'[provider.openai]\napi = "{api}"\n')
+    configure(fennec, server.url)
     return fennec
 
 
+def configure(fennec: Fennec, url: str) -> None:
+    """Let each dialect's configuration name the server at `url`."""
+    claude = f'[provider.claude]\ntype = "anthropic"\nbase_url = "{url}"\n'
+    for api, provider in APIS.items():
+        text = claude if provider == "claude" else f'[provider.openai]\napi = "{api}"\nbase_url = "{url}"\n'
+        (fennec.home / f"{api}.toml").write_text(text)
+
+
 def arguments(api: str) -> tuple[str, ...]:
-    return ("complete", *MODEL, "-c", f"{api}.toml")
+    return ("complete", "-m", f"{APIS[api]}/scripted", "-c", f"{api}.toml")
 
 
 @pytest.fixture(params=APIS)
@@ -66,7 +79,7 @@ def calls(events: list[Event]) -> list[tuple[str, str]]:
     return [(names[index], texts[index]) for index in texts]
 
 
-# -- text, in both dialects
+# -- text, in every dialect
 
 
 def test_the_answer_as_text(ask: Ask) -> None:
@@ -87,7 +100,7 @@ def test_events_carry_whole_characters_and_together_the_text(ask: Ask) -> None:
     assert (result.status, result.stderr, text_of(events)) == (0, "", ANSWER)
     assert [event["type"] for event in (events[0], events[1], events[-1])] == ["start", "chunk", "end"]
     assert {"é", "日", "🦊"} <= {event.get("content") for event in events}
-    assert events[0]["provider"] == "openai"
+    assert events[0]["provider"] in APIS.values()
     assert (events[-1]["finish_reason"], events[-1]["ok"], events[-1]["exit"]) == ("stop", True, 0)
 
 
@@ -108,23 +121,21 @@ def test_the_server_counts_the_tokens(ask: Ask) -> None:
     assert usage["total_tokens"] == 42
 
 
-def test_a_token_limit_is_a_truncated_answer(fennec: Fennec) -> None:
-    line = fennec.complete(*MODEL, "--max-tokens", "3").failed("truncated", 10, stdout=b"Hello from")
+@pytest.mark.parametrize("stream", [[], ["--no-stream"]], ids=["streamed", "whole"])
+def test_a_token_limit_is_a_truncated_answer(ask: Ask, stream: list[str]) -> None:
+    """Also in Responses, where llama.cpp ends every answer with `response.completed`, cut or not."""
+    line = ask("--max-tokens", "3", *stream).failed("truncated", 10, stdout=b"Hello from")
     assert "--allow-truncated" in line
-    fennec.complete(*MODEL, "--max-tokens", "3", "--allow-truncated").succeeded("Hello from")
+    ask("--max-tokens", "3", "--allow-truncated", *stream).succeeded("Hello from")
 
 
 def test_a_full_context_is_a_truncated_answer(fennec: Fennec, model: Path) -> None:
     with LlamaServer(model, context=256) as small:
-        result = fennec.complete(*MODEL, ENDLESS, stdin=None, env={"OPENAI_BASE_URL": small.url})
-    result.failed("truncated", 10, stdout=result.stdout)
-    assert is_endless(result.stdout)
-
-
-def test_a_token_limit_that_the_server_hides_is_seen(fennec: Fennec) -> None:
-    """llama.cpp ends every answer of the Responses API with `response.completed`, also one that it cut."""
-    result = fennec(*arguments("responses"), "--max-tokens", "3", stdin="hi")
-    result.failed("truncated", 10, stdout=b"Hello from")
+        configure(fennec, small.url)
+        for api in ("chat", "messages"):
+            result = fennec(*arguments(api), ENDLESS)
+            result.failed("truncated", 10, stdout=result.stdout)
+            assert is_endless(result.stdout)
 
 
 def test_the_system_prompt_reaches_the_model(ask: Ask) -> None:
@@ -133,7 +144,7 @@ def test_the_system_prompt_reaches_the_model(ask: Ask) -> None:
     assert longer["usage"]["input_tokens"] > plain["usage"]["input_tokens"] + len("Be brief.")
 
 
-# -- tools and schemas, in both dialects
+# -- tools and schemas, in every dialect
 
 
 CHOICES = [["--tool-choice", "auto"], ["--tool-choice", "get_weather"]]
@@ -179,8 +190,9 @@ def test_a_schema_makes_the_engine_write_what_fits(fennec: Fennec) -> None:
     fennec(*arguments("chat"), "--schema", "schema.json", stdin="hi").succeeded(ARGUMENTS)
 
 
-def test_an_answer_of_an_engine_that_ignores_the_schema_is_refused(fennec: Fennec) -> None:
-    result = fennec(*arguments("responses"), "--schema", "schema.json", stdin="hi")
+@pytest.mark.parametrize("api", ["responses", "messages"])
+def test_an_answer_of_an_engine_that_ignores_the_schema_is_refused(fennec: Fennec, api: str) -> None:
+    result = fennec(*arguments(api), "--schema", "schema.json", stdin="hi")
     assert "does not fit the schema" in result.failed("invalid_output", 15, stdout=ANSWER.encode())
 
 
@@ -192,11 +204,30 @@ def comparable(document: Event) -> Event:
 
 
 @pytest.mark.parametrize("more", [[], ["-s", "Be brief."], ["--tools", "tools.json"]], ids=["text", "system", "tools"])
-def test_both_dialects_give_the_same_answer(fennec: Fennec, more: list[str]) -> None:
-    chat, responses = (
+def test_all_dialects_give_the_same_answer(fennec: Fennec, more: list[str]) -> None:
+    chat, responses, messages = (
         comparable(read_answer(fennec(*arguments(api), "--json", *more, stdin="hi").stdout)) for api in APIS
     )
-    assert chat == responses
+    assert chat == responses == messages
+
+
+def test_a_conversation_with_a_tool_s_result_reaches_the_model(fennec: Fennec) -> None:
+    """The result ends the offer of the tool: the model answers in words, and has read all that was said before."""
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": ARGUMENTS}}
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "How is the weather in Paris?"},
+        {"role": "assistant", "content": "I look.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Rain, and more rain."},
+    ]
+    row = orjson.dumps({"messages": turns})
+    more = ("--tools", "tools.json", "--input", "ndjson", "--json")
+    documents = [orjson.loads(fennec(*arguments(api), *more, stdin=row).stdout.splitlines()[0]) for api in APIS]
+    chat, responses, messages = map(comparable, documents)
+    assert chat["content"] == ANSWER
+    said = "".join(str(turn["content"]) for turn in turns) + ARGUMENTS
+    assert chat["usage"]["input_tokens"] > len(said)
+    assert chat == responses == messages
 
 
 # -- options of the filter
@@ -229,6 +260,16 @@ def test_three_prompts_get_three_answers(fennec: Fennec, more: list[str], separa
     fennec.complete(*MODEL, *more, stdin=prompts).succeeded(f"{ANSWER}{end}" * 3)
 
 
+def test_many_prompts_at_once_get_an_answer_each(ask: Ask) -> None:
+    result = ask("--input", "lines", "-j", "6", "--ndjson", stdin="".join(f"prompt {number}\n" for number in range(24)))
+    events = read_events(result.stdout)
+    assert (result.status, result.stderr) == (0, "")
+    for number in range(1, 25):
+        assert text_of([event for event in events if event["id"] == str(number)]) == ANSWER
+    assert (events[-1]["rows"], events[-1]["ok"]) == (24, 24)
+    assert events[-1]["usage"]["output_tokens"] == 24 * 21
+
+
 def test_three_prompts_as_events(fennec: Fennec) -> None:
     result = fennec.complete(*MODEL, "--input", "lines", "--ndjson", stdin="one\ntwo\nthree\n")
     events = read_events(result.stdout)
@@ -237,13 +278,20 @@ def test_three_prompts_as_events(fennec: Fennec) -> None:
     assert (events[-1]["rows"], events[-1]["ok"]) == (3, 3)
 
 
-def test_a_stop_text_ends_the_answer(fennec: Fennec) -> None:
-    fennec.complete(*MODEL, "--stop", " tiny").succeeded("Hello from a")
+@pytest.mark.parametrize("api", ["chat", "messages"])
+@pytest.mark.parametrize("stream", [[], ["--no-stream"]], ids=["streamed", "whole"])
+def test_a_stop_text_ends_the_answer(fennec: Fennec, api: str, stream: list[str]) -> None:
+    fennec(*arguments(api), "--stop", " tiny", *stream, stdin="hi").succeeded("Hello from a")
 
 
-def test_sampling_options_are_accepted(fennec: Fennec) -> None:
-    options = ("--seed", "7", "--temperature", "0", "--top-p", "0.5", "-O", "top_k=1")
-    fennec.complete(*MODEL, *options).succeeded(ANSWER)
+@pytest.mark.parametrize(("api", "seed"), [("chat", ("--seed", "7")), ("messages", ("-O", "seed=7"))])
+def test_sampling_options_are_accepted(fennec: Fennec, api: str, seed: tuple[str, str]) -> None:
+    options = (*seed, "--temperature", "0", "--top-p", "0.5", "-O", "top_k=1")
+    fennec(*arguments(api), *options, stdin="hi").succeeded(ANSWER)
+
+
+def test_an_effort_and_visible_reasoning_are_accepted(fennec: Fennec) -> None:
+    fennec(*arguments("messages"), "--reasoning", "--reasoning-effort", "low", stdin="hi").succeeded(ANSWER)
 
 
 def test_usage_is_said_in_one_line(fennec: Fennec) -> None:
@@ -272,8 +320,9 @@ def answering(fennec: Fennec, *arguments: str, **options: Any) -> Iterator[tuple
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-def test_a_signal_ends_a_long_answer_quietly(fennec: Fennec, number: signal.Signals) -> None:
-    with answering(fennec, "complete", *MODEL) as (process, start):
+@pytest.mark.parametrize("api", ["chat", "messages"])
+def test_a_signal_ends_a_long_answer_quietly(fennec: Fennec, api: str, number: signal.Signals) -> None:
+    with answering(fennec, *arguments(api)) as (process, start):
         process.send_signal(number)
         result = finished(process)
     assert (result.status, result.stderr) == (-number, "")
@@ -309,12 +358,11 @@ def test_two_processes_at_once(fennec: Fennec) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 def test_a_server_that_dies_breaks_the_answer_and_what_came_is_kept(fennec: Fennec, model: Path, api: str) -> None:
-    with (
-        LlamaServer(model) as mortal,
-        answering(fennec, *arguments(api), env={"OPENAI_BASE_URL": mortal.url}) as (process, start),
-    ):
-        mortal.kill()
-        result = finished(process)
+    with LlamaServer(model) as mortal:
+        configure(fennec, mortal.url)
+        with answering(fennec, *arguments(api)) as (process, start):
+            mortal.kill()
+            result = finished(process)
     result.failed("stream_broken", 9, stdout=result.stdout)
     assert is_endless(start + result.stdout)
 
@@ -341,18 +389,22 @@ def test_a_server_that_is_not_there_is_unavailable(fennec: Fennec, model: Path) 
 
 def test_a_wrong_key_is_refused(fennec: Fennec, model: Path) -> None:
     with LlamaServer(model, key="sk-another") as guarded:
-        env = {"OPENAI_BASE_URL": guarded.url}
-        assert "401" in fennec.complete(*MODEL, env=env).failed("auth", 4)
-        fennec.complete(*MODEL, env={**env, "OPENAI_API_KEY": "sk-another"}).succeeded(ANSWER)
+        configure(fennec, guarded.url)
+        for api, provider in APIS.items():
+            assert "401" in fennec(*arguments(api), stdin="hi").failed("auth", 4)
+            key = {f"FENNEC_{provider.upper()}_API_KEY": "sk-another"}
+            fennec(*arguments(api), stdin="hi", env=key).succeeded(ANSWER)
 
 
-def test_an_unknown_path_is_a_request_that_cannot_work(fennec: Fennec, server: LlamaServer) -> None:
-    line = fennec.complete(*MODEL, env={"OPENAI_BASE_URL": f"{server.url}/nothing"}).failed("request", 5)
-    assert "404" in line
+@pytest.mark.parametrize("api", APIS)
+def test_an_unknown_path_is_a_request_that_cannot_work(fennec: Fennec, server: LlamaServer, api: str) -> None:
+    configure(fennec, f"{server.url}/nothing")
+    assert "404" in fennec(*arguments(api), stdin="hi").failed("request", 5)
 
 
-def test_a_prompt_longer_than_the_context_is_refused(ask: Ask) -> None:
-    line = ask(stdin="x" * 20_000).failed("request", 5)
+@pytest.mark.parametrize("stream", [[], ["--no-stream"]], ids=["streamed", "whole"])
+def test_a_prompt_longer_than_the_context_is_refused(ask: Ask, stream: list[str]) -> None:
+    line = ask(*stream, stdin="x" * 20_000).failed("request", 5)
     assert "context" in line
     assert "shorten the prompt" in line
 
