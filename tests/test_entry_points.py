@@ -1,6 +1,7 @@
 """Providers from installed packages: the example of docs/providers.md runs, and built-in ones pay nothing for it."""
 
 import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ import pytest
 from fennec_cli.dialects.base import ProviderModule
 from fennec_cli.providers import ENTRY_POINTS, PROVIDERS, provider_module
 from tests.e2e.peer import Peer, Script, answer, whole
-from tests.e2e.runner import CANARY, Fennec
+from tests.e2e.runner import CANARY, Fennec, Result
 from tests.e2e.test_modules import modules
 from tests.e2e.test_providers import STREAMS, at, stream
 from tests.e2e.test_settings import configure
@@ -64,6 +65,30 @@ def test_a_toy_answers(fennec: Fennec, serve: Serve) -> None:
     assert (sent.path, sent.headers["x-toy-key"]) == ("/v1/chat/completions", CANARY)
     assert "authorization" not in sent.headers
     assert (sent.json["model"], sent.json["playful"]) == ("teddy", True)
+
+
+def test_a_new_built_in_provider_costs_a_module_and_a_row(fennec: Fennec, serve: Serve) -> None:
+    """The other two of the four files are its recorded answers and a line in the changelog."""
+    source = fennec.home / "source"
+    shutil.copytree(ROOT / "fennec_cli", source / "fennec_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOY / "toy_provider.py", source / "fennec_cli" / "providers" / "toy.py")
+    table = source / "fennec_cli" / "providers" / "__init__.py"
+    row = '    "local": "fennec_cli.providers.local",\n'
+    assert row in table.read_text()
+    table.write_text(table.read_text().replace(row, f'{row}    "toy": "fennec_cli.providers.toy",\n'))
+    peer = serve(answer("Hello"), whole(200, b'{"data":[{"id":"teddy"}]}'))
+    environment = {"PYTHONPATH": str(source), "TOY_BASE_URL": peer.url}
+
+    def toy(*arguments: str) -> Result:
+        return fennec.shell(f"{sys.executable} -m fennec_cli {' '.join(arguments)}", env=environment)
+
+    toy("complete", "-m", "toy/teddy", "hi").succeeded("Hello")
+    assert [request.headers["x-toy-key"] for request in peer.requests] == [CANARY]
+    listed = toy("models", "list", "--provider", "toy", "--ndjson")
+    assert [orjson.loads(line)["id"] for line in listed.stdout.splitlines()] == ["teddy"], listed
+    assert b"TOY_API_KEY" in toy("keys", "list").stdout
+    (fennec.home / "c.toml").write_text("[provider.toy]\ntemperature = 0.5\n")
+    assert toy("config", "check", "-c", "c.toml").status == 0
 
 
 def test_a_toy_has_its_own_default_model_and_variables(fennec: Fennec, serve: Serve) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.circuit import CircuitBreaker
 from fennec_cli.errors import ConfigError
+from fennec_cli.providers import PROVIDERS
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fennec_cli.pricing import Price
 
 # The providers that exist without configuration. A provider of another name says which of them it speaks like.
-PROVIDER_TYPES = ("openai", "anthropic", "openrouter", "ollama", "azure", "local")
+PROVIDER_TYPES = tuple(PROVIDERS)
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 

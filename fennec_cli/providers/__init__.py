@@ -7,11 +7,12 @@ metadata of what is installed costs more than everything else that a run does be
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from fennec_cli.dialects.base import ProviderModule
 from fennec_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from fennec_cli.dialects.base import ProviderModule
 
 PROVIDERS: dict[str, str] = {
     "openai": "fennec_cli.providers.openai",
@@ -24,13 +25,13 @@ PROVIDERS: dict[str, str] = {
 ENTRY_POINTS = "fennec.providers"
 
 
-def provider_module(provider_type: str, *, name: str | None = None) -> ProviderModule:
+def provider_module(provider_type: str, *, name: str | None = None) -> "ProviderModule":
     """Return the module for a provider type. Raises `ConfigError` for one that neither we nor a package has.
 
     `name` is what the configuration calls the provider.
     """
     if provider_type in PROVIDERS:
-        return cast(ProviderModule, import_module(PROVIDERS[provider_type]))
+        return cast("ProviderModule", import_module(PROVIDERS[provider_type]))
     installed = _installed()
     if provider_type not in installed:
         whose = f"provider {name}: " if name else ""
@@ -50,7 +51,9 @@ def _installed() -> "dict[str, EntryPoint]":
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _load(point: "EntryPoint") -> ProviderModule:
+def _load(point: "EntryPoint") -> "ProviderModule":
+    from fennec_cli.dialects.base import ProviderModule
+
     try:
         module = point.load()
     except (ImportError, AttributeError, SyntaxError) as error:

@@ -12,6 +12,7 @@ from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling,
 from fennec_cli.wire import Event
 from fennec_cli.wire.sse import SSEDecoder
 from tests.cases import EXPECTED, check_answer, decode, folded, read, streams
+from tests.providers.cuts import check_every_cut
 
 STREAMS = streams("anthropic-messages")
 WHOLE = [name for name in STREAMS if "error" not in EXPECTED[name]]
@@ -62,6 +63,11 @@ def test_no_cut_stream_counts_as_finished(name: str) -> None:
             assert whole is not None
             assert (response.content, response.finish_reason) == (whole.content, whole.finish_reason)
             assert (response.reasoning, response.usage) == (whole.reasoning, whole.usage)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_every_cut_of_a_stream_is_an_error_or_the_whole_answer(name: str) -> None:
+    check_every_cut(messages, read(name))
 
 
 def test_the_answer_says_its_model_and_id_first() -> None:
