@@ -1,8 +1,8 @@
 """`fennec audit`: the log read, checked and shown."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -31,29 +31,29 @@ _CSV = (
 )
 
 
-def lines_of(path: Path) -> Iterator[Line]:
+def lines_of(path: str) -> Iterator[Line]:
     """Yield every line of the log, those of the files that it was before first. Raises `InputError`."""
     files = [*rotated(path), path]
-    if not path.exists():
+    if not os.path.exists(path):
         files.pop()
     if not files:
         raise InputError(f"there is no audit log {path}", hint="it begins with the first request; or name another FILE")
     for each in files:
         try:
             with open(each, "rb") as file:
-                yield from numbered(str(each), file)
+                yield from numbered(each, file)
         except OSError as error:
             raise InputError(f"cannot read {each} ({error.strerror})") from error
 
 
-def records_of(path: Path) -> Iterator[dict[str, Any]]:
+def records_of(path: str) -> Iterator[dict[str, Any]]:
     for line in lines_of(path):
         record = read_record(line.data)
         if record is not None:
             yield record
 
 
-def checked(path: Path, key: bytes | None, head: Head | None) -> Verdict:
+def checked(path: str, key: bytes | None, head: Head | None) -> Verdict:
     """Follow the chain of the log. Raises `IntegrityError` naming the first bad record."""
     verdict = verify(lines_of(path), key=key, head=head)
     if verdict.problem:
@@ -72,7 +72,7 @@ def parsed_head(text: str) -> Head:
     raise UsageError("--head takes SEQ:HASH", hint="as `fennec audit head` prints it")
 
 
-def last_head(path: Path) -> Head:
+def last_head(path: str) -> Head:
     """Return the number and the hash of the last record. Raises `InputError` when there is none."""
     head: Head | None = None
     with suppress(StopIteration):

@@ -8,10 +8,10 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 Kind = Literal["config", "cache", "state", "data"]
+FilePath = str | os.PathLike[str]
 
 _DEFAULTS: dict[Kind, str] = {"config": ".config", "cache": ".cache", "state": ".local/state", "data": ".local/share"}
 INSTALLATION_KEY_BYTES = 32
@@ -21,26 +21,27 @@ class NotPrivate(PermissionError):
     """A directory or file that somebody else owns or may write."""
 
 
-def home_of(kind: Kind, environ: Mapping[str, str] = os.environ) -> Path | None:
+def home_of(kind: Kind, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return our directory for `kind` (XDG Base Directory Specification 0.8), or None where the environment names none.
 
     A relative path in a variable counts as not set, as the specification demands.
     """
     given = environ.get(f"XDG_{kind.upper()}_HOME", "")
     if given.startswith("/"):
-        return Path(given, "fennec")
+        return os.path.join(given, "fennec")
     home = environ.get("HOME", "")
-    return Path(home, _DEFAULTS[kind], "fennec") if home.startswith("/") else None
+    return os.path.join(home, _DEFAULTS[kind], "fennec") if home.startswith("/") else None
 
 
-def make_directory(path: Path) -> None:
+def make_directory(path: FilePath) -> None:
     """Make a directory of ours and what is missing above it. Raises `OSError`, `NotPrivate` among them."""
     try:
         os.mkdir(path, 0o700)
         os.chmod(path, 0o700)
     except FileNotFoundError:
-        if not path.parent.exists():
-            make_directory(path.parent)
+        above = os.path.dirname(path)
+        if not os.path.exists(above):
+            make_directory(above)
         make_directory(path)
         return
     except FileExistsError:
@@ -48,7 +49,7 @@ def make_directory(path: Path) -> None:
     check_directory(path)
 
 
-def check_directory(path: Path) -> None:
+def check_directory(path: FilePath) -> None:
     """Raise `NotPrivate` for a directory that is not ours alone to write; close it to readers if it is ours."""
     found = os.stat(path)
     if not stat.S_ISDIR(found.st_mode):
@@ -59,7 +60,7 @@ def check_directory(path: Path) -> None:
         os.chmod(path, 0o700)
 
 
-def open_file(path: Path, flags: int) -> int:
+def open_file(path: FilePath, flags: int) -> int:
     """Open a file of ours, made with mode 0600 where `flags` has O_CREAT. Raises `OSError`, `NotPrivate` among them."""
     fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     found = os.fstat(fd)
@@ -71,9 +72,9 @@ def open_file(path: Path, flags: int) -> int:
     return fd
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: FilePath, data: bytes) -> None:
     """Put `data` in the place of a file of ours, whole or not at all, also when the power fails. Raises `OSError`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    temporary = _beside(path)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -88,11 +89,17 @@ def replace_file(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _beside(path: FilePath) -> str:
+    """A name in the same directory that nobody else uses."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
 def installation_key(purpose: str, environ: Mapping[str, str] = os.environ) -> bytes:
@@ -104,7 +111,7 @@ def installation_key(purpose: str, environ: Mapping[str, str] = os.environ) -> b
     directory = home_of("config", environ)
     if directory is None:
         raise FileNotFoundError(2, "there is no configuration directory: HOME is not set")
-    path = directory / "installation.key"
+    path = os.path.join(directory, "installation.key")
     try:
         root = _read_key(path)
     except FileNotFoundError:
@@ -114,7 +121,7 @@ def installation_key(purpose: str, environ: Mapping[str, str] = os.environ) -> b
     return blake2b(key=root, person=purpose.encode(), digest_size=32).digest()
 
 
-def _read_key(path: Path) -> bytes:
+def _read_key(path: FilePath) -> bytes:
     fd = open_file(path, os.O_RDONLY)
     try:
         root = os.read(fd, INSTALLATION_KEY_BYTES + 1)
@@ -125,9 +132,9 @@ def _read_key(path: Path) -> bytes:
     return root
 
 
-def _make_key(path: Path) -> bytes:
-    make_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+def _make_key(path: FilePath) -> bytes:
+    make_directory(os.path.dirname(path))
+    temporary = _beside(path)
     fd = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -70,14 +69,14 @@ class ResponseCache:
         self.failure: str | None = None  # why it cannot be used
 
     @property
-    def directory(self) -> Path:
+    def directory(self) -> str:
         """Where it lies. Raises `ConfigError` when there is no place for it."""
         if self._settings.dir is not None:
-            return Path(self._settings.dir).expanduser()
+            return os.path.expanduser(self._settings.dir)
         home = home_of("cache", self._environ)
         if home is None:
             raise ConfigError("there is no cache directory: HOME is not set", hint="set dir in [cache]")
-        return home / "responses"
+        return os.path.join(home, "responses")
 
     @property
     def max_size(self) -> int:
@@ -135,7 +134,7 @@ class ResponseCache:
 
     def is_there(self) -> bool:
         """Whether anything was ever stored."""
-        return self._server is not None or (self.directory / "cache.db").exists()
+        return self._server is not None or os.path.exists(os.path.join(self.directory, "cache.db"))
 
     def names(self) -> list[str]:
         """Return the fingerprints of all entries. Raises `StoreFailed`."""
@@ -197,7 +196,7 @@ class ResponseCache:
             runtime = self._environ.get("XDG_RUNTIME_DIR", "")
             if not runtime.startswith("/"):
                 raise
-            return DiskShelf(Path(runtime, "fennec", "responses"), limit=self._settings.max_size)
+            return DiskShelf(os.path.join(runtime, "fennec", "responses"), limit=self._settings.max_size)
 
     def _on_server(self) -> "Shelf":
         from fennec_cli.store.redis_shelf import RedisShelf

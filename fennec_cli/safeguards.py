@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fennec_cli.config import Config
@@ -105,7 +104,7 @@ def audit_trail(
 
     path = audit_path(config, file, environ)
     if path is None:
-        path = Path("/nonexistent/fennec/audit.jsonl")  # no HOME: writing it fails, and says so
+        path = "/nonexistent/fennec/audit.jsonl"  # no HOME: writing it fails, and says so
     named = file is not None or settings.file is not None
     log = AuditLog(
         path,
@@ -124,13 +123,13 @@ def audit_trail(
     )
 
 
-def audit_path(config: Config, file: str | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+def audit_path(config: Config, file: str | None = None, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return where the audit log is, or None without a state directory."""
     given = file or config.audit.file
     if given:
-        return Path(os.path.abspath(os.path.expanduser(given)))
+        return os.path.abspath(os.path.expanduser(given))
     home = home_of("state", environ)
-    return home / "audit" / "audit.jsonl" if home else None
+    return os.path.join(home, "audit", "audit.jsonl") if home else None
 
 
 @cache

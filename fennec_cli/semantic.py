@@ -4,6 +4,7 @@ Everything but the last message must match exactly: it is the scope, and no vect
 texts and vectors lies in a cache of its own beside the answers, signed and limited like them.
 """
 
+import os
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
@@ -142,7 +143,7 @@ def comparable(request: CompletionRequest) -> str | None:
 
 def index_of(settings: "CacheConfig", responses: ResponseCache, say: Callable[[str], None]) -> ResponseCache:
     """Return the cache of texts and vectors that belongs to `responses`. Opens nothing."""
-    place = str(responses.directory / "similar")
+    place = os.path.join(responses.directory, "similar")
     return ResponseCache(settings._replace(dir=place, max_size=INDEX_SIZE, backend="disk"), say=say)
 
 

@@ -11,13 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from fennec_cli.audit.records import LONGEST, digest, line
-from fennec_cli.private import check_directory, make_directory, open_file
+from fennec_cli.private import FilePath, check_directory, make_directory, open_file
 from fennec_cli.tuples import NamedTuple
 
 ROTATE_BYTES = 64 * 1024 * 1024
@@ -55,7 +54,7 @@ class AuditLog:
 
     def __init__(
         self,
-        path: Path,
+        path: FilePath,
         *,
         key: Callable[[], bytes | None] = lambda: None,
         fsync: Literal["exit", "always", "never"] = "exit",
@@ -64,7 +63,7 @@ class AuditLog:
         rotate_bytes: int = ROTATE_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path = path
+        self.path = os.fspath(path)
         self._ask_key, self._fsync, self._keep, self._own_directory = key, fsync, keep, own_directory
         self._key: bytes | None = None
         self._rotate_bytes = rotate_bytes
@@ -126,9 +125,9 @@ class AuditLog:
         if self._lock_fd < 0:
             if self._own_directory:
                 try:
-                    check_directory(self.path.parent)
+                    check_directory(os.path.dirname(self.path))
                 except FileNotFoundError:
-                    make_directory(self.path.parent)
+                    make_directory(os.path.dirname(self.path))
             self._lock_fd = open_file(lock_path(self.path), os.O_RDWR | os.O_CREAT)
             self._key = self._ask_key()
         end = time.monotonic() + LOCK_WAIT_S
@@ -199,7 +198,7 @@ class AuditLog:
         record = read_record(last)
         if record is not None:
             self._head = Head(record["seq"], digest(last))
-        self._write({"event": "rotate", "fennec.previous_file": older[-1].name})
+        self._write({"event": "rotate", "fennec.previous_file": os.path.basename(older[-1])})
 
     def _is_due(self) -> bool:
         if self._size <= 0:
@@ -208,7 +207,7 @@ class AuditLog:
 
     def _rotate(self) -> None:
         os.fdatasync(self._fd)
-        os.rename(self.path, self.path.with_name(f"{self.path.name}.{self._head.seq:012}"))
+        os.rename(self.path, f"{self.path}.{self._head.seq:012}")
         for old in rotated(self.path)[: -self._keep]:
             with suppress(FileNotFoundError):
                 os.unlink(old)
@@ -228,18 +227,21 @@ class AuditLog:
         return self._head
 
 
-def lock_path(path: Path) -> Path:
-    return path.with_name(f"{path.name.removesuffix('.jsonl')}.lock")
+def lock_path(path: FilePath) -> str:
+    return f"{os.fspath(path).removesuffix('.jsonl')}.lock"
 
 
-def rotated(path: Path) -> list[Path]:
+def rotated(path: FilePath) -> list[str]:
     """Return the files that were `path` before, oldest first."""
+    directory, name = os.path.split(path)
     try:
-        names = os.listdir(path.parent)
+        names = os.listdir(directory)
     except FileNotFoundError:
         return []
-    mark = f"{path.name}."
-    return [path.with_name(name) for name in sorted(names) if name.startswith(mark) and name[len(mark) :].isdigit()]
+    mark = f"{name}."
+    return [
+        os.path.join(directory, each) for each in sorted(names) if each.startswith(mark) and each[len(mark) :].isdigit()
+    ]
 
 
 def read_record(data: bytes) -> dict[str, Any] | None:

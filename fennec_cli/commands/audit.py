@@ -2,7 +2,6 @@
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -128,7 +127,7 @@ def _as_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _path(config: Any, file: str | None) -> Path:
+def _path(config: Any, file: str | None) -> str:
     from fennec_cli.errors import ConfigError
     from fennec_cli.safeguards import audit_path
 

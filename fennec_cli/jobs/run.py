@@ -285,7 +285,7 @@ class _Desk:
         home = home_of("state")
         if home is None:
             raise OutputError("there is no place for the rows of a batch: HOME is not set")
-        self.home: Path = home / "batches"
+        self.home = Path(home, "batches")
 
     def service(self, provider: str) -> Service:
         kind = self.registry.type_of(provider)

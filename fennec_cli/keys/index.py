@@ -53,7 +53,7 @@ def keys_directory(environ: Mapping[str, str]) -> Path:
     home = home_of("data", environ)
     if home is None:
         raise ConfigError("there is no place for stored keys: HOME is not set")
-    return home / "keys"
+    return Path(home, "keys")
 
 
 def stored_names(environ: Mapping[str, str]) -> Mapping[str, Entry]:

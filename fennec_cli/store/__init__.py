@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from fennec_cli.private import home_of
@@ -207,11 +206,11 @@ def shared_state(
         from fennec_cli.store.state import DiskState
 
         try:
-            return DiskState(home / "state")
+            return DiskState(os.path.join(home, "state"))
         except OnNetwork:
             runtime = environ.get("XDG_RUNTIME_DIR", "")
             if not runtime.startswith("/"):
                 raise
-            return DiskState(Path(runtime, "fennec", "state"))
+            return DiskState(os.path.join(runtime, "fennec", "state"))
 
     return SharedState(open_store, say)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fennec_cli.private import make_directory, open_file
+from fennec_cli.private import FilePath, make_directory, open_file
 from fennec_cli.store import StoreBusy, StoreFailed
 from fennec_cli.store.lean import core
 from fennec_cli.store.rows import (
@@ -98,10 +98,10 @@ class DiskCache(core.Cache):  # type: ignore[misc]
     diskcache's, and `inode` says which file it is.
     """
 
-    def __init__(self, directory: Path, *, busy_s: float = BUSY_S, **settings: Any) -> None:
+    def __init__(self, directory: FilePath, *, busy_s: float = BUSY_S, **settings: Any) -> None:
         self.busy_s = busy_s
         self.rejected = 0
-        self._place = directory
+        self._place = Path(directory)
         self._wanted = {**DEFAULT_SETTINGS, **settings}
         self.inode = 0
         self._prepare()
@@ -211,7 +211,7 @@ class DiskCache(core.Cache):  # type: ignore[misc]
             self._local.pid = os.getpid()
         connection: sqlite3.Connection | None = getattr(self._local, "con", None)
         if connection is None:
-            connection = connected(self._place / DBNAME, self._wanted, self.busy_s)
+            connection = connected(str(self._place / DBNAME), self._wanted, self.busy_s)
             self._local.con = connection
         return connection
 

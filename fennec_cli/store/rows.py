@@ -15,10 +15,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fennec_cli.private import check_directory
+from fennec_cli.private import FilePath, check_directory
 from fennec_cli.store import StoreBusy, StoreFailed
 
 if TYPE_CHECKING:
@@ -61,10 +60,10 @@ class Rows:
     `settings` are diskcache's, of a database that has to be made.
     """
 
-    def __init__(self, directory: Path, *, busy_s: float = BUSY_S, **settings: Any) -> None:
+    def __init__(self, directory: FilePath, *, busy_s: float = BUSY_S, **settings: Any) -> None:
         self.busy_s = busy_s
         self.rejected = 0
-        self._place = directory
+        self._place = os.fspath(directory)
         self._settings = settings
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
@@ -98,7 +97,7 @@ class Rows:
         statement = "SELECT access_count, mode, filename, value FROM Cache WHERE key = ? AND raw = 1"
         for count, mode, filename, value in self.execute(statement, (key,)).fetchall():
             try:
-                return value_of(str(self._place), mode, filename, value), int(count)
+                return value_of(self._place, mode, filename, value), int(count)
             except (Rejected, TypeError, ValueError):
                 self.reject(key)
             except FileNotFoundError:  # dropped a moment ago
@@ -185,7 +184,7 @@ class Rows:
 
     def _is_ready(self) -> bool:
         """Whether there is a database that is as we make them."""
-        if not (self._place / DBNAME).exists():
+        if not os.path.exists(os.path.join(self._place, DBNAME)):
             return False
         try:
             found = dict(self.execute("SELECT key, value FROM Settings").fetchall())
@@ -204,13 +203,13 @@ class Rows:
             self.close()
             self._pid = os.getpid()
         if self._connection is None:
-            place = self._place / DBNAME
+            place = os.path.join(self._place, DBNAME)
             self._connection = connected(place, self._settings, self.busy_s)
             self._inode = os.stat(place).st_ino
         return self._connection
 
 
-def connected(place: Path, settings: Mapping[str, Any], busy_s: float) -> sqlite3.Connection:
+def connected(place: str, settings: Mapping[str, Any], busy_s: float) -> sqlite3.Connection:
     """Open a database, with what has to be set for each connection."""
     connection = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
     for name, default in _OF_A_CONNECTION.items():
@@ -219,11 +218,11 @@ def connected(place: Path, settings: Mapping[str, Any], busy_s: float) -> sqlite
     return connection
 
 
-def is_being_made(directory: Path) -> bool:
+def is_being_made(directory: FilePath) -> bool:
     """Whether another process makes or replaces the database at the moment."""
     import fcntl
 
-    with suppress(OSError), open(directory / LOCK, "rb") as lock:
+    with suppress(OSError), open(os.path.join(directory, LOCK), "rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

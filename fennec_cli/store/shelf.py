@@ -7,10 +7,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fennec_cli.private import open_file
+from fennec_cli.private import FilePath, open_file
 from fennec_cli.store import StoreBusy
 from fennec_cli.store.rows import Rows, StoreBroken, translated
 from fennec_cli.tuples import NamedTuple
@@ -43,8 +42,8 @@ class Stored(NamedTuple):
 class DiskShelf:
     """A `Shelf` in a directory of ours. A database that turns out to be broken is replaced."""
 
-    def __init__(self, directory: Path, *, limit: int) -> None:
-        self._directory = directory
+    def __init__(self, directory: FilePath, *, limit: int) -> None:
+        self._directory = os.fspath(directory)
         self._settings = {**SETTINGS, "size_limit": limit}
         self._rows = Rows(directory, **self._settings)
         self._opened: DiskCache | None = None  # for what drops other entries
@@ -137,9 +136,9 @@ class DiskShelf:
         """Once a day, after a run that wrote."""
         if not self._wrote:
             return
-        mark = self._directory / "swept"
+        mark = os.path.join(self._directory, "swept")
         with suppress(OSError):
-            if time.time() - mark.stat().st_mtime < ORPHANS_EVERY_S:
+            if time.time() - os.stat(mark).st_mtime < ORPHANS_EVERY_S:
                 return
 
         def work(cache: "DiskCache") -> None:
@@ -177,10 +176,12 @@ class DiskShelf:
             self._opened = None
 
 
-def _sweep(cache: "DiskCache", directory: Path, *, older_than_s: float) -> None:
+def _sweep(cache: "DiskCache", directory: str, *, older_than_s: float) -> None:
     """Remove files of values that no row names: a process died between the two."""
+    from pathlib import Path
+
     known = {name for (name,) in cache.execute("SELECT filename FROM Cache WHERE filename IS NOT NULL")}
-    for path in directory.glob("??/??/*.val"):
+    for path in Path(directory).glob("??/??/*.val"):
         name = str(path.relative_to(directory))
         with suppress(OSError, sqlite3.Error):
             if name not in known and time.time() - path.stat().st_mtime > older_than_s:

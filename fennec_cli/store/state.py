@@ -8,12 +8,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
 from fennec_cli.hashes import sha256
+from fennec_cli.private import FilePath
 from fennec_cli.store import MAX_RECORD, Change, Record, Result, StoreFailed
 from fennec_cli.store.rows import BUSY_S, Rows, StoreBroken, translated
 
@@ -33,7 +33,7 @@ class DiskState:
     `busy_s` is how long it waits for other processes, in seconds.
     """
 
-    def __init__(self, directory: Path, *, busy_s: float = BUSY_S) -> None:
+    def __init__(self, directory: FilePath, *, busy_s: float = BUSY_S) -> None:
         self._cache = Rows(directory, busy_s=busy_s, **_SETTINGS)
         self._replaced = False
         self._lock = threading.Lock()  # of the connection
