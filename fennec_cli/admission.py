@@ -5,12 +5,11 @@ Two short transactions an attempt, none of them while anything is sent or waited
 
 import itertools
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
-from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget
+from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget, chance
 from fennec_cli.bucket import RateLimiter
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
@@ -99,7 +98,7 @@ class Gate:
         record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = signals.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        uniform: Callable[[float, float], float] = chance,
     ) -> None:
         self.rules = rules
         self.names = Names.of(provider, origin, model)

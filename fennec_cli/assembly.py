@@ -119,9 +119,8 @@ class Assembly:
 
         def connect() -> "HTTPClient":
             from fennec_cli.transport.client import HTTPClient
-            from fennec_cli.transport.tls import plain_context
 
-            return HTTPClient(plain_context(), uds=str(engine().socket_path), linger_s=self._linger_s)
+            return HTTPClient(uds=str(engine().socket_path), linger_s=self._linger_s)
 
         return HTTPProvider(
             self._module,
@@ -219,25 +218,19 @@ class Assembly:
         from fennec_cli.transport import HTTPProvider
 
         plain = is_plain_http(endpoint.base_url)
-
-        def trust() -> Any:
-            from fennec_cli.transport.tls import plain_context
-
-            return plain_context() if plain else self._tls()
-
-        context, outer = once(trust), once(self._tls)
+        tls = once(self._tls)
 
         def connect() -> "HTTPClient":
             from fennec_cli.transport.client import HTTPClient
 
             if not self._wants_proxy():
-                return HTTPClient(context(), linger_s=self._linger_s)
+                return HTTPClient(None if plain else tls(), linger_s=self._linger_s)
             from fennec_cli.transport.network import Network
 
             proxy = self.proxy(endpoint.base_url)
             over_tls = proxy is not None and proxy.scheme == "https"
-            network = Network(proxy=proxy, forwards=plain, proxy_context=outer() if over_tls else None)
-            return HTTPClient(context(), network=network, linger_s=self._linger_s)
+            network = Network(proxy=proxy, forwards=plain, proxy_context=tls() if over_tls else None)
+            return HTTPClient(None if plain else tls(), network=network, linger_s=self._linger_s)
 
         return HTTPProvider(
             self._module,

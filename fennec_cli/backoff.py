@@ -1,10 +1,18 @@
-"""How long to wait before the next attempt: pure arithmetic, without jitter and without a clock."""
+"""How long to wait before the next attempt: pure arithmetic without a clock, which is given its chance."""
 
 from typing import Literal
 
 from fennec_cli.tuples import NamedTuple
 
 Jitter = Literal["full", "equal", "none"]
+
+
+def chance(low: float, high: float) -> float:
+    """What others take for chance: `random.uniform`, imported when it is first asked; most runs never ask."""
+    import random
+
+    return random.uniform(low, high)
+
 
 DEFAULT_MAX_WAIT_S = 60.0  # for a rate limit
 

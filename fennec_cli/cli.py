@@ -57,10 +57,12 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
+    add_help_option=False,
     epilog="`fennec COMMAND --help` shows the options of a command.",
 )
-@click.version_option(__version__, message="fennec %(version)s")
+@click.version_option(__version__, message="fennec %(version)s", help="Show the version and exit.")
+@click.help_option("-h", "--help", help="Show this message and exit.")  # click looks its own up in catalogues
 def cli() -> None:
     """Prompts in on stdin, answers out on stdout, through any language-model provider."""
 

@@ -4,11 +4,11 @@ Who asks holds a lease that ends by itself: when it dies, or its answer is not o
 """
 
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 
 from fennec_cli import signals, slots
+from fennec_cli.backoff import chance
 from fennec_cli.keeper import Keeper
 from fennec_cli.store import Record, StateStore
 
@@ -31,7 +31,7 @@ class Flights:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = signals.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        uniform: Callable[[float, float], float] = chance,
     ) -> None:
         self._store = store
         self._keeper = keeper

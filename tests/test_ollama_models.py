@@ -19,7 +19,6 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.patience import Limits
-from fennec_cli.transport.tls import plain_context
 from tests.e2e.runner import Fennec, Result, finished
 from tests.fake_ollama import FakeOllama
 
@@ -34,7 +33,7 @@ def server() -> Iterator[FakeOllama]:
 
 @pytest.fixture
 def provider(server: FakeOllama) -> Iterator[HTTPProvider]:
-    made = HTTPProvider(provider_module("ollama"), Endpoint("box", server.url), lambda: HTTPClient(plain_context()))
+    made = HTTPProvider(provider_module("ollama"), Endpoint("box", server.url), lambda: HTTPClient())
     yield made
     made.close()
 
@@ -82,9 +81,7 @@ def test_an_error_under_status_200_is_the_error_that_it_says(provider: HTTPProvi
 
 def test_the_limit_of_an_attempt_does_not_end_a_pull(server: FakeOllama) -> None:
     limits = Limits(attempt=0.000001, first_event=0.000001, idle=0.000001, content=0.000001)
-    hasty = HTTPProvider(
-        provider_module("ollama"), Endpoint("box", server.url), lambda: HTTPClient(plain_context()), limits=limits
-    )
+    hasty = HTTPProvider(provider_module("ollama"), Endpoint("box", server.url), lambda: HTTPClient(), limits=limits)
     assert pull(hasty, "tiny") == TINY
     hasty.close()
 

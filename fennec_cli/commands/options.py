@@ -29,6 +29,12 @@ class Option(click.Option):
         if self.envvar is None and self.name is not None:
             self.envvar = f"FENNEC_{self.key.upper()}"
 
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        # The parser looks for `-m` among the long options first, and for names like it, before it tries the short ones.
+        short, long = getattr(parser, "_short_opt", {}), getattr(parser, "_long_opt", {})
+        long |= {name: short[name] for name in self.opts if name in short}
+
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Read the environment; a repeatable option takes a JSON array of texts."""
         if not self.multiple:

@@ -3,7 +3,6 @@
 tenacity drives the attempts. It is imported at the first failure only: a request that succeeds does not pay for it.
 """
 
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from fennec_cli import signals
-from fennec_cli.backoff import RetryConfig
+from fennec_cli.backoff import RetryConfig, chance
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, RetryNotice
 from fennec_cli.errors import FennecError, ProviderError, RateLimitError, StreamBroken
 from fennec_cli.request import CompletionRequest
@@ -30,7 +29,7 @@ def retry(
     shows_reasoning: bool = False,
     may_retry: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = signals.sleep,
-    uniform: Callable[[float, float], float] = random.uniform,
+    uniform: Callable[[float, float], float] = chance,
     clock: Callable[[], float] = time.monotonic,
 ) -> Stage:
     """Repeat `inner` while it fails before its first visible chunk with a retryable error.

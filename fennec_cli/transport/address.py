@@ -1,15 +1,11 @@
 """A URL in its parts. Everything but a plain one is parsed by httpx, which is loaded for that alone."""
 
-import re
 from functools import lru_cache
 
 from fennec_cli.errors import ConfigError
+from fennec_cli.hosts import plain_url
 from fennec_cli.tuples import NamedTuple
 
-# Scheme, host (no user), port and the rest, all in characters that stand for themselves. RFC 3986.
-_PLAIN = re.compile(
-    r"(https?)://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([0-9]{1,5}))?(/[A-Za-z0-9/._~:@!$&'()*+,;=?-]*)?"
-)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -26,10 +22,10 @@ class Address(NamedTuple):
 @lru_cache(maxsize=256)
 def address_of(url: str) -> Address:
     """Parse a URL. Raises `ConfigError` for one that cannot be used."""
-    plain = _PLAIN.fullmatch(url)
-    if plain is None or int(plain[3] or 0) > 65535 or "/." in (plain[4] or ""):
+    plain = plain_url(url)
+    if plain is None or "/." in plain.rest:
         return _parsed(url)
-    return _address(plain[1], plain[2].lower(), int(plain[3]) if plain[3] else None, (plain[4] or "/").encode())
+    return _address(plain.scheme, plain.host, plain.port, (plain.rest or "/").encode())
 
 
 def _parsed(url: str) -> Address:

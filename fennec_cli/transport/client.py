@@ -7,9 +7,8 @@ importing it half of a short run. The interface is narrow on purpose: another la
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from ssl import SSLContext
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fennec_cli import __version__
 from fennec_cli.dialects.base import Headers, HTTPCall
@@ -19,6 +18,9 @@ from fennec_cli.transport.http1 import READ_SIZE, Connection, Head, request_byte
 from fennec_cli.transport.network import Network, Seen
 from fennec_cli.transport.patience import Patience
 from fennec_cli.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
 MAX_ERROR_BODY = 1024 * 1024
@@ -62,13 +64,14 @@ class Exchange(NamedTuple):
 class HTTPClient:
     """Connections of one thread to one endpoint. Opens nothing until the first exchange.
 
+    Without a `context` it is for plain http: no certificate is trusted.
     `linger_s` is how long the end of an answer that is complete already is waited for, so that its connection can be
     used again: nothing where no other request follows.
     """
 
     def __init__(
         self,
-        context: SSLContext,
+        context: "SSLContext | None" = None,
         *,
         uds: str | None = None,
         network: Network | None = None,
@@ -157,7 +160,12 @@ class HTTPClient:
         if self._uds is not None:
             return Connection(self._network.connect_unix_socket(self._uds))
         stream = self._network.connect_tcp(address.host, address.port)
-        return Connection(stream.start_tls(self._context, address.host) if address.scheme == "https" else stream)
+        return Connection(stream.start_tls(self._trust(), address.host) if address.scheme == "https" else stream)
+
+    def _trust(self) -> "SSLContext":
+        from fennec_cli.transport.tls import trusts_nobody  # importing ssl is a tenth of a run without it
+
+        return self._context or trusts_nobody()
 
     def close(self) -> None:
         for connection in self._kept.values():

@@ -1,12 +1,11 @@
-"""Sockets under httpx, so that every single wait obeys the limits of the attempt (httpx fixes its timeouts once per
-request) and every failure is an error of ours where it happens.
+"""Sockets on which every single wait obeys the limits of the attempt, and every failure is an error of ours where it
+happens.
 
 Names are resolved in a thread, because the resolver knows neither timeouts nor Ctrl-C.
 """
 
 import re
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +17,8 @@ from fennec_cli.transport.patience import Patience
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    import ssl
+
     from fennec_cli.transport.proxy import Proxy
     from fennec_cli.transport.tunnel import NestedTLS
 
@@ -49,7 +50,7 @@ class Network:
         *,
         proxy: "Proxy | None" = None,
         forwards: bool = False,
-        proxy_context: ssl.SSLContext | None = None,
+        proxy_context: "ssl.SSLContext | None" = None,
         pins: bool = False,
     ) -> None:
         self.patience: Patience | None = None
@@ -100,7 +101,7 @@ class Network:
         resolved = time.monotonic()
         for address in addresses:
             try:
-                connection = socket.create_connection(address[:2], patience.connect_s())
+                connection = _connected(address, patience.connect_s())
             except TimeoutError:
                 raise _at(patience.overrun, place) from None
             except OSError as error:
@@ -163,10 +164,13 @@ class Network:
 class Stream:
     """One connection. What comes after the head of an answer is kept for the next read: it may have another reader."""
 
-    def __init__(self, connection: "socket.socket | NestedTLS", network: Network, peer: str) -> None:
+    def __init__(
+        self, connection: "socket.socket | NestedTLS", network: Network, peer: str, *, is_secured: bool = False
+    ) -> None:
         self._socket = connection
         self._network = network
         self._peer = peer
+        self._is_secured = is_secured
         self.is_at_body = False
         self._head = b""  # what came of it so far
         self._kept = b""
@@ -254,7 +258,7 @@ class Stream:
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
+        ssl_context: "ssl.SSLContext",
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> "Stream":
@@ -270,22 +274,23 @@ class Stream:
             self.close()
             raise _tls_failure(error, self._peer) from error
         self._network.seen = self._network.seen._replace(tls_s=time.monotonic() - start)
-        return Stream(wrapped, self._network, self._peer)
+        return Stream(wrapped, self._network, self._peer, is_secured=True)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "socket":
             return self._socket
         if info == "ssl_object":
-            plain = isinstance(self._socket, socket.socket) and not isinstance(self._socket, ssl.SSLSocket)
-            return None if plain else self._socket
+            return self._socket if self._is_secured else None
         if info == "is_readable":
             return _is_readable(self._socket)
         return None
 
 
 def _secured(
-    connection: "socket.socket | NestedTLS", context: ssl.SSLContext, hostname: str | None
+    connection: "socket.socket | NestedTLS", context: "ssl.SSLContext", hostname: str | None
 ) -> "socket.socket | NestedTLS":
+    import ssl
+
     if isinstance(connection, ssl.SSLSocket):
         from fennec_cli.transport.tunnel import NestedTLS
 
@@ -295,6 +300,8 @@ def _secured(
 
 
 def _tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:
+    import ssl
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return TLSError(
             f"the certificate of {peer} was refused ({error.verify_message})", hint=_certificate_hint(error.verify_code)
@@ -335,7 +342,19 @@ def _addresses(resolver: Resolver, host: str, port: int) -> list[Address]:
 
 
 def _system_addresses(host: str, port: int) -> list[Address]:
-    return [info[4] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    name = host.encode() if host.isascii() else host  # a text would load the codec of international names, for nothing
+    return [info[4] for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+
+
+def _connected(address: Address, timeout_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _is_readable(connection: "socket.socket | NestedTLS") -> bool:

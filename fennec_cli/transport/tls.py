@@ -41,8 +41,8 @@ def tls_context(
     return context
 
 
-def plain_context() -> ssl.SSLContext:
-    """A context that trusts nobody, for plain http: building it costs nothing, and https through it fails closed."""
+def trusts_nobody() -> ssl.SSLContext:
+    """A context for where only plain http was expected: https through it fails closed."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -14,7 +14,6 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages.retry import retry
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.transport.client import HTTPClient
-from fennec_cli.transport.tls import plain_context
 from tests.conftest import soak
 from tests.e2e.peer import ROLE, Peer, Script, answer, delta, event, failure, head, reset, send, stall
 from tests.e2e.runner import Fennec
@@ -123,7 +122,7 @@ def test_fail_keeps_what_came(fennec: Fennec, serve: Serve) -> None:
 def texts(peer: Peer) -> Iterator[str]:
     """What is handed on of an answer that is resumed."""
     endpoint = Endpoint("openai", peer.url, "responses")
-    provider = HTTPProvider(openai, endpoint, lambda: HTTPClient(plain_context()))
+    provider = HTTPProvider(openai, endpoint, lambda: HTTPClient())
     stage = retry(provider.stream_completion, RetryConfig(max_attempts=4), sleep=lambda _seconds: None)
     for chunk in stage(CompletionRequest.from_text("hi", model="m-1", resume=True)):
         if chunk.content:

@@ -14,7 +14,6 @@ from fennec_cli.errors import ConfigError, NetworkError
 from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.http1 import request_bytes
 from fennec_cli.transport.patience import Limits, Patience
-from fennec_cli.transport.tls import plain_context
 from tests.conftest import soak
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -129,7 +128,7 @@ def fed(data: bytes, cuts: list[int]) -> Iterator[str]:
 
 def answered(data: bytes, cuts: list[int]) -> Heard:
     with fed(data, cuts) as url:
-        client = HTTPClient(plain_context())
+        client = HTTPClient()
         try:
             return ask(client, url)
         except NetworkError:
@@ -164,7 +163,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 def test_a_connection_is_used_again_where_more_requests_follow() -> None:
     with peer(GOOD, CHUNKED + b"2\r\nok\r\n0\r\n\r\n", GOOD) as (url, requests):
-        network_client = HTTPClient(plain_context(), linger_s=0.1)
+        network_client = HTTPClient(linger_s=0.1)
         assert [ask(network_client, url) for _ in range(3)] == [(200, b"ok")] * 3
         assert network_client._network.opened == 1
         network_client.close()
@@ -173,7 +172,7 @@ def test_a_connection_is_used_again_where_more_requests_follow() -> None:
 
 def test_a_kept_connection_that_died_is_opened_anew_once() -> None:
     with peer(GOOD, b"", GOOD, b"", b"") as (url, requests):
-        client = HTTPClient(plain_context(), linger_s=0.1)
+        client = HTTPClient(linger_s=0.1)
         assert ask(client, url) == (200, b"ok")
         assert ask(client, url) == (200, b"ok")  # the second request found no answer, and was sent once more
         assert (client._network.opened, len(requests)) == (2, 3)
@@ -184,7 +183,7 @@ def test_a_kept_connection_that_died_is_opened_anew_once() -> None:
 
 def test_what_begins_to_answer_is_not_asked_twice() -> None:
     with peer(GOOD, b"HTTP/1.1 200 OK\r\nclose", GOOD) as (url, requests):
-        client = HTTPClient(plain_context(), linger_s=0.1)
+        client = HTTPClient(linger_s=0.1)
         ask(client, url)
         with pytest.raises(NetworkError):
             ask(client, url)
