@@ -31,7 +31,7 @@ from benchmarks.tools import (
 )
 
 Run = tuple[str, str]  # tool, case
-LIGHT = ("pass", "version", "help", "complete help", "live", "live alone")
+LIGHT = ("pass", "version", "help", "complete help", "live", "live tls", "live alone")
 CASES = tuple(dict.fromkeys((*LIGHT, *CACHED, *CHUNKS, *STATE, *ROWS)))
 
 # How often each run is made: normally (about nine minutes on two cores) and with --quick (about twenty seconds).
@@ -63,8 +63,7 @@ def main() -> int:
         environments = _environments(options, notes)
         without = missing(environments["fennec"])
         notes += [f"{case}: not measured, {why}" for case, why in without.items()]
-        with tempfile.TemporaryDirectory(prefix="fennec-bench-") as name, _server() as base_url:
-            bench = Bench(Path(name), base_url)
+        with tempfile.TemporaryDirectory(prefix="fennec-bench-") as name, _server(Path(name)) as bench:
             bench.prepare()
             with chdir(name):  # away from any project's configuration
                 samples = _measure(_plan(options, without), environments, bench, notes)
@@ -107,12 +106,20 @@ def _environments(options: argparse.Namespace, notes: list[str]) -> dict[str, Pa
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def _server(scratch: Path) -> Iterator[Bench]:
     """Run the server as a process of its own; it ends with its standard input."""
-    argv = [sys.executable, "-m", "benchmarks.server", *map(str, sorted({*CHUNKS.values(), *CACHED.values()}))]
+    authority = scratch / "authority.pem"
+    argv = [
+        sys.executable,
+        "-m",
+        "benchmarks.server",
+        str(authority),
+        *map(str, sorted({*CHUNKS.values(), *CACHED.values()})),
+    ]
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+        plain, secure = server.stdout.readline().split()
+        yield Bench(scratch, f"http://127.0.0.1:{plain}/v1", f"https://127.0.0.1:{secure}/v1", authority)
 
 
 def _plan(options: argparse.Namespace, without: Container[str]) -> list[Run]:

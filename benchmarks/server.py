@@ -7,8 +7,11 @@ is an HTTP chunk of its own, as servers send them, and as many go into one `send
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from io import BufferedIOBase
 from itertools import cycle, islice
@@ -59,14 +62,16 @@ def _chunk(data: str) -> bytes:
     return b"%x\r\n%s\r\n" % (len(event), event)
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, secure: Callable[[socket.socket], socket.socket]) -> None:
     """Answer the requests of one connection until the client goes away."""
+    with suppress(OSError):
+        _answer_all(secure(connection))
+
+
+def _answer_all(connection: socket.socket) -> None:
     with connection, connection.makefile("rb") as requests:
-        try:
-            while requests.readline():
-                connection.sendall(answer(_wanted(_body(requests))))
-        except OSError:
-            return
+        while requests.readline():
+            connection.sendall(answer(_wanted(_body(requests))))
 
 
 def _body(requests: BufferedIOBase) -> bytes:
@@ -83,20 +88,30 @@ def _wanted(body: bytes) -> int:
     return int(model[1]) if model else 1
 
 
-def main() -> None:
-    """Print the port, then serve until standard input ends."""
+def listen(secure: Callable[[socket.socket], socket.socket]) -> int:
+    """Serve in the background, and return the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    for count in map(int, sys.argv[1:]):
-        answer(count)
-    print(listener.getsockname()[1], flush=True)
 
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=serve, args=(connection, secure), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def main() -> None:
+    """Write the authority's certificate to a file, print the ports for http and https, then serve until stdin ends."""
+    import trustme  # the benchmark itself imports this module, and stays small
+
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(sys.argv[1])
+    for count in map(int, sys.argv[2:]):
+        answer(count)
+    print(listen(lambda plain: plain), listen(lambda plain: context.wrap_socket(plain, server_side=True)), flush=True)
     sys.stdin.buffer.read()
     os._exit(0)
 

@@ -74,6 +74,14 @@ ROWS = (
         (Goal("<=", 13.5, P), Goal("<=", 0.25, "llm"), Goal("<=", 0.25, "openai")),
         TOOLS,
     ),
+    Row("the same over verified TLS", "ms", ("live tls",), wall_ms),
+    Row(
+        "verified TLS, on top",
+        "ms",
+        ("live tls", "live"),
+        lambda secure, plain: wall_ms(secure) - wall_ms(plain),
+        (Goal("<=", 1.5, P),),
+    ),
     Row("the same, no shared state", "ms", ("live alone",), wall_ms, (Goal("<=", 12, P),)),
     Row(
         "shared state, live answer",

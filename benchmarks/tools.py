@@ -13,7 +13,7 @@ from benchmarks.server import answer_text
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
-CHUNKS = {"live": 1, "live alone": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+CHUNKS = {"live": 1, "live alone": 1, "live tls": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
 ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
 CACHED = {"cached": 1, "cached 1k": 250, "cached 100k": 25_000, "few entries": 1, "many entries": 1}  # chunks
 ENTRIES = {"few entries": 100, "many entries": 100_000}  # that lie beside the answer
@@ -39,6 +39,8 @@ class Bench:
 
     scratch: Path
     base_url: str
+    secure_url: str  # of the same server over TLS, whose authority is in `authority`
+    authority: Path
 
     @property
     def environ(self) -> dict[str, str]:
@@ -135,6 +137,8 @@ def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
     environ = bench.environ
     if case == "live alone":
         del environ["HOME"]  # then there is no place for a state that is shared
+    if case == "live tls":
+        environ |= {"OPENAI_BASE_URL": bench.secure_url, "SSL_CERT_FILE": str(bench.authority)}
     if case in ENTRIES:
         bench.filled(ENTRIES[case], environment / "bin" / "python")
     figure = float if case in STATE else None
