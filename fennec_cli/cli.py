@@ -122,7 +122,8 @@ def run(arguments: list[str]) -> int:
         sys.stderr.write(f"{error.format_message()}\n")
         return EXIT_STATUS["usage"]
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "fennec"
+        named = [name for name in arguments[:1] if name in COMMANDS]  # what click's parser itself finds has no context
+        command = error.ctx.command_path if error.ctx else " ".join(["fennec", *named])
         raise UsageError(_without_values(error.format_message()), hint=f"see `{command} --help`") from error
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -16,6 +16,7 @@ from fennec_cli.commands.options import (
     format_options,
     help_options,
     option,
+    settings_of,
     settings_options,
 )
 from fennec_cli.errors import InputError
@@ -121,8 +122,8 @@ def _request_options(command: Any) -> Any:
 @format_options
 @settings_options
 @help_options
-@click.pass_obj
-def explain(config: Any, /, output_format: str, **given: Any) -> int:
+@click.pass_context
+def explain(ctx: click.Context, /, output_format: str, **given: Any) -> int:
     """Say whether a prompt would be answered from the cache, and if not, in what it differs.
 
     It takes a prompt as `fennec complete` does, or the fingerprint of one. Nothing is sent. Texts are not shown, only
@@ -132,7 +133,8 @@ def explain(config: Any, /, output_format: str, **given: Any) -> int:
     from fennec_cli.completion.options import CompleteOptions
 
     signals.install()
-    return run_explain(CompleteOptions(**given), config, output_format, start=time.monotonic())
+    settings = settings_of(ctx, given)
+    return run_explain(CompleteOptions(**given), settings, output_format, start=time.monotonic())
 
 
 explain.config_table = "complete"  # a default there is part of the request here

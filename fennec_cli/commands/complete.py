@@ -15,6 +15,7 @@ from fennec_cli.commands.options import (
     Whole,
     help_options,
     option,
+    settings_of,
     settings_options,
     version_option,
 )
@@ -146,10 +147,7 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
     from fennec_cli.completion.options import CompleteOptions
     from fennec_cli.completion.run import run_completion
 
-    settings = ctx.obj
-    if given["provider"] and ctx.get_parameter_source("provider") is not ParameterSource.COMMANDLINE:
-        # From the environment it is a default: `-m other/model` on the command line is stronger.
-        settings = settings._replace(provider=given.pop("provider"))
+    settings = settings_of(ctx, given)
     given["cache"] = _cache_mode(ctx, given)
     options = CompleteOptions(**_without_shorthands(given))
     return run_completion(options, settings, start=start)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from fennec_cli.errors import ConfigError
 
@@ -232,6 +233,16 @@ def _apply(config: Any, ctx: click.Context) -> None:
     ctx.obj = config._replace(provider=table.pop("provider", config.provider))
     options = [parameter for parameter in ctx.command.params if isinstance(parameter, Option)]
     ctx.default_map = {option.name: table[option.key] for option in options if option.name and option.key in table}
+
+
+def settings_of(ctx: click.Context, given: dict[str, Any]) -> Any:
+    """Return the configuration with a provider that the environment names taken out of `given`, and put there.
+
+    It is a default: `-m other/model` on the command line is stronger.
+    """
+    if given["provider"] and ctx.get_parameter_source("provider") is not ParameterSource.COMMANDLINE:
+        return ctx.obj._replace(provider=given.pop("provider"))
+    return ctx.obj
 
 
 def load_settings(path: str | None, profile: str | None) -> Any:

@@ -56,6 +56,12 @@ def test_an_empty_cache_is_not_made_by_looking(fennec: Fennec) -> None:
     assert not (fennec.home / ".cache").exists()
 
 
+def test_a_provider_from_the_environment_gives_way_to_the_one_before_the_model(filled: Fennec) -> None:
+    question = ("cache", "explain", "-m", "openai/gpt-5.4-mini")
+    elsewhere = filled(*question, stdin="three", env={"FENNEC_PROVIDER": "anthropic"}).text
+    assert elsewhere == filled(*question, stdin="three").text
+
+
 def test_an_entry(filled: Fennec) -> None:
     name = fingerprint(filled)
     filled("cache", "get", name).succeeded("OK 1")
