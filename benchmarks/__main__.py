@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Container, Iterator
 from contextlib import chdir, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks import instructions
@@ -67,12 +67,12 @@ def main() -> int:
             bench.prepare()
             with chdir(name):  # away from any project's configuration
                 samples = _measure(_plan(options, without), environments, bench, notes)
-                counted = _count(environments["fennec"], bench) if options.instructions else {}
+                counted = count_all(environments["fennec"], bench) if options.instructions else {}
     except RunFailed as error:
         print(f"benchmarks: fennec: {error}", file=sys.stderr)
         return 1
     print(render(samples))
-    print("\n".join(("", *(f"instructions, {case}: {n / 1e6:,.1f} million" for case, n in counted.items()), *notes)))
+    print("\n".join(("", *instructions.profile(counted), *notes)))
     print(machine())
     if options.json:
         options.json.write_text(_raw(samples, counted))
@@ -168,8 +168,18 @@ def _try(key: Run, environments: dict[str, Path], bench: Bench, notes: list[str]
         return None
 
 
-def _count(environment: Path, bench: Bench) -> dict[str, int]:
-    return {case: instructions.count(command("fennec", environment, case, bench)) for case in ("pass", "help", "live")}
+def count_all(environment: Path, bench: Bench) -> dict[str, int]:
+    """The instructions of each step of `instructions.STEPS`."""
+    counted = {}
+    for name, step in instructions.STEPS.items():
+        if step.code is None:
+            wanted = command("fennec", environment, step.case, bench)
+        else:
+            argv = (str(environment / "bin" / "python"), "-c", step.code)
+            wanted = replace(command("fennec", environment, "pass", bench), argv=argv)
+        run(wanted, bench.scratch)  # byte code, or an answer to keep
+        counted[name] = instructions.count(wanted)
+    return counted
 
 
 def machine() -> str:
