@@ -124,8 +124,9 @@ class HTTPClient:
             chunks = _decoded(body, head.headers)
             yield Exchange(head.status, head.headers, chunks, link)
             if self._linger_s and not connection.is_free:
-                patience.over(self._linger_s)
+                patience.linger(self._linger_s)
                 _drain(chunks)
+                patience.linger(0.0)
         finally:
             if connection.is_free and self._linger_s:
                 self._kept[address[:3]] = connection

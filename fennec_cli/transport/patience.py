@@ -62,9 +62,12 @@ class Patience:
     def finish_seen(self) -> None:
         self._phase = "tail"
 
-    def over(self, linger_s: float) -> None:
-        """The answer is complete: what still comes is waited for no longer than this."""
-        self._phase, self._linger_s = "over", linger_s
+    def linger(self, seconds: float) -> None:
+        """The answer is complete: what still comes is waited for no longer than this. With 0 that is over.
+
+        Another exchange of the same attempt may follow, when this one was refused.
+        """
+        self._linger_s = seconds
 
     def waited(self, seconds: float) -> None:
         """Add time spent waiting on the socket."""
@@ -82,7 +85,7 @@ class Patience:
     def read_s(self) -> float:
         """Seconds left for the next byte. Raises `ProviderTimeout`, which names the limit, when there are none."""
         limits = self._limits
-        if self._phase == "over":
+        if self._linger_s:
             return self._least((self._linger_s, "no end of the answer", self._linger_s, None))
         if self._phase == "tail":
             return self._least((TAIL_S, "no end of the stream", TAIL_S, None))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from tests.e2e.peer import Connection, Peer, Script, Step, answer, failure, whole
+from tests.e2e.peer import Connection, Peer, Script, Step, answer, failure, sleep, whole
 from tests.e2e.runner import CANARY, Fennec, finished
 from tests.e2e.test_modules import modules
 
@@ -132,6 +132,15 @@ def test_keys_401_then_next(fennec: Fennec, serve: Serve) -> None:
     assert [row["slot"] for row in rows(fennec)] == ["active", "retired"]
     fennec.complete().succeeded("Hello")
     assert sent_keys(peer) == [OLD, NEW, NEW]
+
+
+def test_the_answer_to_another_key_may_take_its_time_in_a_batch(fennec: Fennec, serve: Serve) -> None:
+    """The end of the refusal is waited for only shortly, for the sake of the connection; not so what comes after it."""
+    serve(takes_only(NEW, [sleep(0.5), *answer("Hello")]))
+    fennec("keys", "set", "openai", stdin=OLD)
+    fennec("keys", "set", "openai", "--next", stdin=NEW)
+    result = fennec.complete("--input", "lines", "-j", "2", "--retries", "0", stdin="one\ntwo\n")
+    assert (result.stdout, result.status) == (b"Hello\nHello\n", 0)
 
 
 def test_a_next_key_that_is_refused_too_changes_nothing(fennec: Fennec, serve: Serve) -> None:
