@@ -52,7 +52,7 @@ def duration(value: object) -> float:
 
 
 def integer(low: int = -_LARGEST - 1, high: int = _LARGEST) -> Kind:
-    limit = f" from {low} on" if low > -_LARGEST else ""
+    limit = f" from {low} to {high}" if high < _LARGEST else f" from {low} on" if low > -_LARGEST else ""
 
     def kind(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
