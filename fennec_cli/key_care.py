@@ -18,7 +18,7 @@ from fennec_cli.keys.index import Slot, Vault, keys_directory, read_index
 from fennec_cli.keys.keyring_vault import KeyringVault, is_present
 from fennec_cli.keys.places import MAX_KEY_BYTES, Key, Place
 from fennec_cli.keys.source import DAY_S, too_old
-from fennec_cli.keys.stored import Stored, promote, remove, store
+from fennec_cli.keys.stored import Stored, promote, remove, store, withdraw
 from fennec_cli.keys.vaults import KeyVault, open_vault
 from fennec_cli.listing import for_programs
 from fennec_cli.model_check import try_key
@@ -122,23 +122,29 @@ def run_rotate(config: Config, name: str, keeping: Keeping, *, reads_stdin: bool
     if name not in read_index(os.environ):
         raise AuthenticationError(f"no key is stored under {name}", hint=f"store one with `fennec keys set {name}`")
     given = _new_key() if reads_stdin else None
-    if given is not None:
-        store(name, given, _vault(name, keeping), os.environ, slot="next")
     stored = Stored(name, os.environ)
-    try:
-        key = stored.in_slot("next")
-    except AuthenticationError as error:
-        error.hint = "give the new key on standard input"
-        raise
+    if given is not None:
+        entry = store(name, given, _vault(name, keeping), os.environ, slot="next")
+        key = Key(given, "next", entry.generation, id=entry.slots["next"].id)
+    else:
+        try:
+            key = stored.in_slot("next")
+        except AuthenticationError as error:
+            error.hint = "give the new key on standard input"
+            raise
     try:
         _try(config, name, key.secret)
     except AuthenticationError:
         if given is not None:
-            remove(name, os.environ, slot="next")
+            withdraw(name, key.id, os.environ)
         raise
-    if not promote(name, key.generation, os.environ) and stored.in_slot("active").id != key.id:
-        raise ConfigError(f"another process has changed the keys of {name} meanwhile", hint="look with `fennec keys`")
-    _record(config, "key_rotated", name, "active")
+    if promote(name, key.generation, os.environ):
+        _record(config, "key_rotated", name, "active")
+    elif stored.in_slot("active").id != key.id:  # else a run whose key was refused was faster, and has recorded it
+        raise ConfigError(
+            f"another process has changed the keys of {name} meanwhile: the key that was tried is not the active one",
+            hint="look with `fennec keys`, and rotate again",
+        )
     Notes(quiet=keeping.quiet).say(0, f"{name}: the new key works and is active now; the old one is kept as retired")
     return 0
 

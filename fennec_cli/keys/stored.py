@@ -34,18 +34,21 @@ class Stored:
     def in_slot(self, slot: Slot) -> Key:
         """Read the key in a slot. Raises `AuthenticationError` when there is none."""
         entry = self._entry()
-        if slot not in entry.slots:
-            hint = f"store one with `fennec keys set {self._entry_name}`"
-            raise AuthenticationError(f"no {slot} key is stored under {self._entry_name}", hint=hint)
-        at = entry.slots[slot]
-        if self._vault is None:
-            self._vault = open_vault(entry.vault, self._environ, backend=entry.backend)
-        text = self._vault.get(self._entry_name, at.id)
-        if text is None:
-            hint = f"store it again with `fennec keys set {self._entry_name}`"
-            raise AuthenticationError(f"the key of {self._entry_name} is no longer in {self.name}", hint=hint)
-        secret = checked(text, self.name)
-        return Key(secret, slot, entry.generation, created=at.created, id=at.id)
+        while True:
+            if slot not in entry.slots:
+                hint = f"store one with `fennec keys set {self._entry_name}`"
+                raise AuthenticationError(f"no {slot} key is stored under {self._entry_name}", hint=hint)
+            at = entry.slots[slot]
+            if self._vault is None:
+                self._vault = open_vault(entry.vault, self._environ, backend=entry.backend)
+            text = self._vault.get(self._entry_name, at.id)
+            if text is not None:
+                secret = checked(text, self.name)
+                return Key(secret, slot, entry.generation, created=at.created, id=at.id)
+            before, entry = entry, self._entry()
+            if entry == before:  # else another process has put another key there since the index was read
+                hint = f"store it again with `fennec keys set {self._entry_name}`"
+                raise AuthenticationError(f"the key of {self._entry_name} is no longer in {self.name}", hint=hint)
 
     def _entry(self) -> Entry:
         entry = index.read_index(self._environ).get(self._entry_name)
@@ -85,6 +88,17 @@ def promote(name: str, generation: int, environ: Mapping[str, str]) -> bool:
     with suppress(AuthenticationError, ConfigError, IntegrityError):  # the new key works: that was what counts
         _forget(name, before, entries[name], environ)
     return True
+
+
+def withdraw(name: str, id: str, environ: Mapping[str, str]) -> None:
+    """Remove the next key if it is the one with this id. What another process has put there meanwhile stays."""
+    with index.changing(environ) as entries:
+        before = entries.get(name)
+        if before is None or "next" not in before.slots or before.slots["next"].id != id:
+            return
+        left: dict[Slot, index.Stored] = {slot: at for slot, at in before.slots.items() if slot != "next"}
+        entries[name] = before._replace(generation=before.generation + 1, slots=left)
+    _forget(name, before, entries[name], environ)
 
 
 def remove(name: str, environ: Mapping[str, str], *, slot: Slot | None = None) -> None:

@@ -14,7 +14,7 @@ from fennec_cli.keys.index import Entry, read_index
 from fennec_cli.keys.index import Stored as At
 from fennec_cli.keys.places import Fixed, Key, Listed, Sources, place_of
 from fennec_cli.keys.source import KeySource, too_old
-from fennec_cli.keys.stored import Stored, promote, store
+from fennec_cli.keys.stored import Stored, promote, store, withdraw
 from fennec_cli.store import MemoryStore
 from tests.conftest import soak
 
@@ -87,6 +87,40 @@ def test_a_promotion_from_an_older_generation_does_nothing(environ: Environ) -> 
     assert not promote("openai", old, environ)
     assert promote("openai", old + 1, environ)
     assert not promote("openai", old + 2, environ)  # there is no next key any more
+
+
+def test_a_key_that_another_process_replaces_while_it_is_read_is_read_anew(environ: Environ) -> None:
+    with_two_keys(environ)
+    place = Stored("openai", environ)
+    vault = FileVault(environ)
+
+    class Slow(FileVault):
+        def get(self, name: str, id: str) -> str | None:
+            if not replaced:
+                replaced.append(store("openai", Secret("sk-later-key"), vault, environ, slot="next"))
+            return super().get(name, id)
+
+    replaced: list[Entry] = []
+    place._vault = Slow(environ)
+    assert place.in_slot("next").secret.reveal() == "sk-later-key"
+    assert replaced
+
+
+def test_a_key_that_is_gone_from_its_vault_is_an_error(environ: Environ) -> None:
+    with_two_keys(environ)
+    FileVault(environ).delete("openai", read_index(environ)["openai"].slots["active"].id)
+    with pytest.raises(AuthenticationError, match="no longer in the encrypted file"):
+        Stored("openai", environ).active()
+
+
+def test_only_the_next_key_that_was_refused_is_withdrawn(environ: Environ) -> None:
+    with_two_keys(environ)
+    refused = read_index(environ)["openai"].slots["next"].id
+    store("openai", Secret("sk-later-key"), FileVault(environ), environ, slot="next")
+    withdraw("openai", refused, environ)
+    assert Stored("openai", environ).in_slot("next").secret.reveal() == "sk-later-key"
+    withdraw("openai", read_index(environ)["openai"].slots["next"].id, environ)
+    assert read_index(environ)["openai"].slots.keys() == {"active"}
 
 
 def rotate_once(
