@@ -1,19 +1,16 @@
-"""One provider's settings to a working provider: where it is, which key it gets, how long it may take."""
+"""One provider's settings to a working provider: where it is, how it is reached, how long it may take."""
 
 import os
 import threading
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_http
-from fennec_cli.dialects.base import Endpoint, ProviderModule
-from fennec_cli.errors import AuthenticationError, ConfigError
-from fennec_cli.hosts import is_loopback
-from fennec_cli.keys import MASK, Secret, Sources, masked_header
-from fennec_cli.keys.places import no_key, place_of
-from fennec_cli.keys.source import KeySource, KeySources, Record, no_record
+from fennec_cli.credentials import Credentials, Say
+from fennec_cli.dialects.base import Endpoint
+from fennec_cli.keys import MASK, Secret, masked_header
+from fennec_cli.keys.source import KeySources, Record, no_record
 from fennec_cli.providers import provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import Sampling
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from fennec_cli.admission import Rules
     from fennec_cli.dialects.base import HTTPCall
     from fennec_cli.engine import Engine
-    from fennec_cli.entra import TokenSource
     from fennec_cli.regions import Region
     from fennec_cli.request import CompletionRequest
     from fennec_cli.store import StateStore
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
     from fennec_cli.transport.proxy import Proxy
 
 LINGER_S = 0.1  # for the end of an answer: a new connection to a provider takes about as long
-Say = Callable[[int, str], None]  # verbosity, text
 _T = TypeVar("_T")
 
 
@@ -74,10 +69,17 @@ class Assembly:
         self._environ = environ
         self._say = say
         self._module = provider_module(settings.type, name=settings.name)
-        self._keys = keys or KeySources()
-        self._state = state
-        self._record = record
-        self._tokens: TokenSource | None = None
+        self.credentials = Credentials(
+            settings,
+            self._module,
+            given=overrides.key,
+            key_file=overrides.api_key_file,
+            environ=environ,
+            say=say,
+            keys=keys,
+            state=state,
+            record=record,
+        )
         self._called: Endpoint | None = None
 
     def call(self, request: "CompletionRequest") -> "HTTPCall":
@@ -236,10 +238,10 @@ class Assembly:
             self._module,
             endpoint,
             connect,
-            key=lambda: self._key(endpoint.base_url),
-            renew=self._renew,
-            accepted=self._accepted,
-            slot=self._slot,
+            key=lambda: self.credentials.key(endpoint.base_url),
+            renew=self.credentials.renew,
+            accepted=self.credentials.accepted,
+            slot=lambda: self.credentials.slot,
             limits=self._limits(),
             reasons=self._reasons,
             trace=lambda line: self._say(3, line),
@@ -325,85 +327,6 @@ class Assembly:
         self._say(1, f"{settings.name}/{self._model} refuses sampling options: temperature and top_p are left out")
         return defaults._replace(temperature=None, top_p=None)
 
-    def _key(self, base_url: str) -> str | None:
-        """Return the key or token, or None where none is needed (a compatible server on this machine, Ollama)."""
-        settings = self._settings
-        if is_plain_http(base_url) and not is_loopback(base_url) and not settings.send_key_insecure:
-            return None
-        if settings.extra.get("token_command"):
-            return self._token_source(base_url).token()
-        if self._overrides.key is not None:
-            return self._overrides.key.reveal()
-        source = self._key_source()
-        if source is not None:
-            return source.key()
-        if is_loopback(base_url) or settings.type == "ollama":
-            return None
-        if settings.type == "azure" and find_spec("azure") and find_spec("azure.identity"):
-            return self._token_source(base_url).token()
-        raise no_key(self.sources())
-
-    def sources(self) -> Sources:
-        """Where the key of this provider may be."""
-        settings = self._settings
-        return Sources(
-            settings.name,
-            own_variables(self._module, settings),
-            self._environ,
-            key_file=self._overrides.api_key_file,
-            configured=configured_key(settings, self._environ),
-            several=configured_keys(settings, self._environ),
-            command=settings.key_command,
-        )
-
-    def _key_source(self) -> KeySource | None:
-        """Return the source of the key, or None where there is none."""
-        settings = self._settings
-
-        def make() -> KeySource | None:
-            place = place_of(self.sources(), self._state)
-            if place is None:
-                return None
-            from fennec_cli.keys.guard import guard
-
-            guard()
-            return KeySource(settings.name, place, max_age_s=settings.max_age, say=self._say, record=self._record)
-
-        return self._keys.get(settings.name, make)
-
-    def _token_source(self, base_url: str) -> "TokenSource":
-        if self._tokens is None:
-            from fennec_cli.entra import token_source
-            from fennec_cli.providers.azure import cloud
-
-            place = cloud(base_url)
-            self._tokens = token_source(
-                self._settings.extra.get("token_command"),
-                authority=place.authority,
-                scopes=place.scopes,
-                environ=self._environ,
-            )
-        return self._tokens
-
-    def _renew(self, refused: str, error: AuthenticationError, before: int) -> bool:
-        """Whether a refused credential may be another one at the next try: a token fetched anew, or the next key."""
-        if self._tokens is not None:
-            if error.status != 401 or before > 0:
-                return False
-            self._tokens.invalidate(refused, error.message)
-            return True
-        source = self._keys.get(self._settings.name, lambda: None)
-        return source is not None and source.refused(refused, error)
-
-    def _accepted(self, key: str) -> None:
-        source = self._keys.get(self._settings.name, lambda: None)
-        if source is not None:
-            source.accepted(key)
-
-    def _slot(self) -> str | None:
-        source = self._keys.get(self._settings.name, lambda: None)
-        return source.slot if source is not None else None
-
 
 def once(make: Callable[[], _T]) -> Callable[[], _T]:
     """Return what gives the result of the first `make` to all threads; one that fails is made again."""
@@ -421,28 +344,6 @@ def once(make: Callable[[], _T]) -> Callable[[], _T]:
 def has_regions(settings: ProviderConfig) -> bool:
     """Whether the provider is served at several places, or only some of them are allowed."""
     return bool(settings.extra.get("regions")) or settings.extra.get("allowed_regions") is not None
-
-
-def own_variables(module: ProviderModule, settings: ProviderConfig) -> tuple[str, ...]:
-    """The provider's well-known variables, unless the configuration gave its type to another service."""
-    return module.KEY_VARIABLES if settings.name == settings.type else ()
-
-
-def configured_key(settings: ProviderConfig, environ: Mapping[str, str]) -> str | None:
-    """The configuration's `api_key`; a variable in it that is not set only means: no key here, look further."""
-    return None if settings.api_key is None else _expanded(settings.api_key, environ)
-
-
-def configured_keys(settings: ProviderConfig, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The keys of the configuration's `api_keys` that are there."""
-    return tuple(filter(None, (_expanded(text, environ) for text in settings.api_keys)))
-
-
-def _expanded(text: str, environ: Mapping[str, str]) -> str | None:
-    try:
-        return expand(text, environ, "")
-    except ConfigError:
-        return None
 
 
 def _first(*values: float | None) -> float:

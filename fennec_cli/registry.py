@@ -7,9 +7,10 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from fennec_cli.assembly import Assembly, Overrides, has_regions, own_variables
+from fennec_cli.assembly import Assembly, Overrides, has_regions
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config, ProviderConfig, server_url
+from fennec_cli.credentials import own_variables
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import Blocked, ConfigError
 from fennec_cli.keys import has_key
@@ -189,7 +190,7 @@ class ProviderRegistry:
 
     def key_place(self, name: str) -> Place | None:
         """Where the key of a provider comes from, or None. Reads no key."""
-        return place_of(self._assembly(self._settings(name), None).sources(), self.state)
+        return place_of(self._assembly(self._settings(name), None).credentials.sources(), self.state)
 
     def proxy(self, name: str, url: str) -> "Proxy | None":
         """The proxy between us and an address of a provider. Raises `ConfigError`."""

@@ -37,6 +37,7 @@ LAYERS: list[set[str]] = [
     {"safeguards"},
     {"registry"},
     {"assembly", "regional"},
+    {"credentials"},
     {"ollama_models"},
     {"stages", "transport", "engine", "model_files", "model_lists", "model_sources"},
     {"spending"},
