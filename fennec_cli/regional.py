@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from fennec_cli.dialects.base import HTTPCall, ModelInfo
 from fennec_cli.errors import ProviderError
@@ -10,6 +11,9 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.retry import primed
 from fennec_cli.transport import HTTPProvider
+
+if TYPE_CHECKING:
+    from fennec_cli.transport.arrival import Arrival
 
 
 class RegionalProvider:
@@ -54,6 +58,10 @@ class RegionalProvider:
         """Build the clients now, so that the first request does not wait for them."""
         for _, provider in self._places:
             provider.open()
+
+    def note(self, arrival: "Arrival") -> None:
+        for _, provider in self._places:
+            provider.note(arrival)
 
     def close(self) -> None:
         for _, provider in self._places:

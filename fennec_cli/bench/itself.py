@@ -38,7 +38,7 @@ _FAST = Schedule(ttft_s=0.0, gap_s=0.0, tokens=20)
 _JOBS, _REQUESTS, _FAST_S = 8, 100, 2.0
 _ERRORS = ("ttft_error", "tpot_error", "icl_error", "lag")
 _MEANING: Mapping[str, str] = {
-    "ttft_error": "our TTFT - the server's, from receiving the request to sending the first event",
+    "ttft_error": "our TTFT - the server's, from the request's arrival to the call that sent the first event",
     "tpot_error": "our TPOT - the server's",
     "icl_error": "our gaps between chunks - the server's",
     "lag": "from the planned moment to the first byte sent, connecting left out",
@@ -51,6 +51,8 @@ class Overhead(NamedTuple):
     jobs: int
     requests: int
     errors: Mapping[str, Distribution | None]
+    chunks: int
+    merged: int
     requests_per_s: float
     chunks_per_s: float
     cpu_request_s: float
@@ -89,6 +91,8 @@ def overhead(jobs: int, seed: int) -> Overhead:
         jobs=jobs,
         requests=len(outcome.samples),
         errors=errors,
+        chunks=sum(len(sample.events) for sample in outcome.samples),
+        merged=sum(sample.merged for sample in outcome.samples),
         requests_per_s=number / wall,
         chunks_per_s=chunks / wall,
         cpu_request_s=cpu,
@@ -119,18 +123,26 @@ def _run(
 
 
 def _compared(samples: Sequence[Sample], truth: Mapping[str, Truth]) -> dict[str, list[float]]:
-    """Our figures minus the server's."""
+    """How far our figures are from all that the server's moments allow; below it is negative."""
     found: dict[str, list[float]] = {name: [] for name in _ERRORS}
     for sample in samples:
         each = truth.get(str(sample.index))
         if each is None or sample.ttft is None or len(sample.events) != len(each.sent):
             continue
-        found["ttft_error"].append(sample.ttft - (each.sent[0] - each.received))
-        found["tpot_error"].append((sample.events[-1] - (each.sent[-1] - each.sent[0])) / (len(each.sent) - 1))
-        gaps = [later - earlier for earlier, later in pairwise(each.sent)]
-        found["icl_error"] += [ours - theirs for ours, theirs in zip(sample.gaps, gaps, strict=True)]
+        (first, first_end), (last, last_end) = each.sent[0], each.sent[-1]
+        found["ttft_error"].append(_beyond(sample.ttft, first - each.received, first_end - each.received))
+        whole = _beyond(sample.events[-1], last - first_end, last_end - first)
+        found["tpot_error"].append(whole / (len(each.sent) - 1))
+        found["icl_error"] += [
+            _beyond(gap, later - end, later_end - begin)
+            for gap, ((begin, end), (later, later_end)) in zip(sample.gaps, pairwise(each.sent), strict=True)
+        ]
     found["lag"] = measured(samples, "lag")
     return found
+
+
+def _beyond(value: float, least: float, most: float) -> float:
+    return min(value - least, 0.0) + max(value - most, 0.0)
 
 
 def _document(found: Overhead, output_format: str) -> bytes:
@@ -141,6 +153,8 @@ def _document(found: Overhead, output_format: str) -> bytes:
         "jobs": found.jobs,
         "requests": found.requests,
         **{f"{name}_s": distribution_fields(each) for name, each in found.errors.items()},
+        "chunks": found.chunks,
+        "merged_chunks": found.merged,
         "requests_per_s": round(found.requests_per_s, 3),
         "chunks_per_s": round(found.chunks_per_s, 3),
         "cpu_request_s": round(found.cpu_request_s, 6),
@@ -164,6 +178,7 @@ def _shown(found: Overhead) -> bytes:
             lines.append(f"{name.replace('_', ' '):14}{numbers}{seconds(each.least):>12}{seconds(each.most):>12}")
     lines += [
         "",
+        f"{found.merged:,} of {found.chunks:,} chunks came in one read with the next, so that nobody knows when",
         f"at most {digits(found.requests_per_s)} requests/s and {digits(found.chunks_per_s)} chunks/s"
         f" from a server that answers at once",
         f"a request takes {seconds(found.cpu_request_s)} of a processor, each chunk that comes alone"

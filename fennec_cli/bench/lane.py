@@ -1,5 +1,6 @@
 """One request at a time through the pipeline of `fennec complete`, and a note of when what happened."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from fennec_cli.request import EMPTY, CompletionRequest
 from fennec_cli.safeguards import Safeguards, audit_trail
 from fennec_cli.stages import Stage
 from fennec_cli.store import NullStore, StateStore
+from fennec_cli.transport.arrival import Arrival, asking
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Lanes:
     def __init__(self, setup: Setup, shared: StateStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._setup = setup
         self._clock = clock
+        self._own, self._asking = _Own(), asking()
         config, engines = setup.config, setup.engines
         self._alone = ProviderRegistry(config, overrides=setup.overrides, state=NullStore(), engines=engines)
         self._sharing = ProviderRegistry(config, overrides=setup.overrides, state=shared, engines=engines)
@@ -65,13 +68,13 @@ class Lanes:
     def open(self) -> None:
         """Build what can be built before this thread's first request."""
         for target in self._setup.targets:
-            self._registry(target).get_provider(target.provider, target.model).open()
+            self._registry(target).get_provider(target.provider, target.model).note(self._own.arrival)
 
     def run(self, index: int, model: int, prompt: int, planned: float) -> tuple[Sample, FennecError | None]:
         """Send one request; moments are of the monotonic clock."""
         target = self._setup.targets[model]
         request = self._setup.requests[prompt]._replace(model=target.model, deadline=self._clock() + DEADLINE_S)
-        watch, error = _Watch(self._clock), None
+        watch, error = _Watch(self._clock, self._own.arrival), None
         try:
             request = self._alone.privately(target.provider, request)
             with closing(self._stages[model](request)) as chunks:
@@ -84,6 +87,7 @@ class Lanes:
         return watch.sample(index, self._setup.name(model), planned, error), error
 
     def close(self) -> None:
+        self._asking.close()
         self._alone.close()
         self._sharing.close()
         self._guards.close()
@@ -121,11 +125,20 @@ class Lanes:
         return Caching(self._setup.config, registry, answering).keeping(self._setup.cache, allow_truncated=True)
 
 
-class _Watch:
-    """Notes the moment of each event of one answer."""
+class _Own(threading.local):
+    """What each thread has for itself."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
+        self.arrival = Arrival()
+
+
+class _Watch:
+    """Notes the moment of each event of one answer: when the bytes that were read last had come."""
+
+    def __init__(self, clock: Callable[[], float], arrival: Arrival) -> None:
+        self._clock, self._arrival = clock, arrival
+        self._stamped = True
+        arrival.at = None  # what was read before is another answer
         self._fold = ResponseAggregator(keep_text=False)
         self._moments: list[float] = []
         self._first_output: float | None = None
@@ -133,10 +146,12 @@ class _Watch:
 
     def see(self, chunk: CompletionChunk) -> None:
         if chunk.content or chunk.reasoning or chunk.tool_call is not None:
-            now = self._clock()
-            self._moments.append(now)
+            moment = self._arrival.at
+            if moment is None:
+                moment, self._stamped = self._clock(), False
+            self._moments.append(moment)
             if self._first_output is None and not chunk.reasoning:
-                self._first_output = now
+                self._first_output = moment
         self._fold.add_chunk(chunk)
         self.fault = chunk.fault or self.fault
 
@@ -166,6 +181,7 @@ class _Watch:
             reasoning_tokens=usage.reasoning_tokens,
             estimated=usage.estimated,
             cost_usd=metadata.cost_usd,
+            clock=("kernel" if self._stamped else "process") if moments else None,
             finish_reason=fold.finish_reason,
             attempts=metadata.attempts or (error.attempts if error else 0) or 1,
             cached=bool(metadata.cached),

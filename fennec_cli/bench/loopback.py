@@ -1,14 +1,20 @@
-"""A server on this machine whose timing is known: it notes when it really received a request and sent each event."""
+"""A server on this machine whose timing is known: it notes when it really received a request and sent each event.
 
-import asyncio
+One thread that waits for nothing else, so that nobody is in its way.
+"""
+
+import heapq
 import os
 import socket
 import time
 from contextlib import suppress
+from itertools import count
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 import orjson
 
+from fennec_cli.transport.arrival import ROOM, ahead_now, ask_for_moments, moment_in
 from fennec_cli.tuples import NamedTuple
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -23,10 +29,14 @@ class Schedule(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What happened at the server, on the monotonic clock."""
+    """What happened at the server, on the monotonic clock.
+
+    `received` is when the kernel had the request; each of `sent` the moments right before and after the call that sent
+    an event: the true one lies between them.
+    """
 
     received: float
-    sent: list[float]
+    sent: list[tuple[float, float]]
 
 
 class Loopback:
@@ -40,7 +50,9 @@ class Loopback:
         if not self._pid:
             ours.close()
             try:
-                asyncio.run(_Server(schedule).run(listener, theirs))
+                server = Server(schedule)
+                server.run(listener, theirs)
+                theirs.sendall(orjson.dumps({name: list(each) for name, each in server.truth.items()}))
             finally:
                 os._exit(0)
         listener.close()
@@ -58,43 +70,95 @@ class Loopback:
         return {name: Truth(*each) for name, each in orjson.loads(data or b"{}").items()}
 
 
-class _Server:
+class Peer:
+    """A connection, and what came of its next request so far."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.data = b""
+
+
+class Server:
+    """Keeps `schedule` for any number of connections, and `truth` by the prompts' first words."""
+
     def __init__(self, schedule: Schedule) -> None:
+        self.truth: dict[str, Truth] = {}
         self._schedule = schedule
-        self._truth: dict[str, Truth] = {}
+        self._due: list[tuple[float, int, Peer, Truth]] = []
+        self._order = count()
+        self._event = _event({"content": "word "}, None)
+        self._end = _end(schedule.tokens)
 
-    async def run(self, listener: socket.socket, link: socket.socket) -> None:
-        await asyncio.start_server(self._serve, sock=listener)
-        reader, writer = await asyncio.open_connection(sock=link)
-        await reader.read()
-        writer.write(orjson.dumps({name: list(each) for name, each in self._truth.items()}))
-        await writer.drain()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+    def run(self, listener: socket.socket, until: Any) -> None:
+        """Serve until there is something to read in `until`."""
+        with DefaultSelector() as selector:
+            selector.register(listener, EVENT_READ)
+            selector.register(until, EVENT_READ)
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                received = time.monotonic()
-                size = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
-                await self._answer(orjson.loads(await reader.readexactly(size)), received, writer)
-        writer.close()
+                wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+                for key, _ in selector.select(wait):
+                    if isinstance(key.data, Peer):
+                        if not self._read(key.data):
+                            selector.unregister(key.data.connection)
+                            key.data.connection.close()
+                    elif key.fileobj is listener:
+                        selector.register((peer := _accepted(listener)).connection, EVENT_READ, peer)
+                    else:
+                        return
+                while self._due and self._due[0][0] <= time.monotonic():
+                    self._send(*heapq.heappop(self._due)[2:])
 
-    async def _answer(self, request: Any, received: float, writer: asyncio.StreamWriter) -> None:
-        schedule, sent = self._schedule, [0.0] * self._schedule.tokens
-        self._truth[request["messages"][-1]["content"]] = Truth(received, sent)
-        writer.write(_HEAD)
-        event = _event({"content": "word "}, None)
-        for number in range(schedule.tokens):
-            moment = received + schedule.ttft_s + number * schedule.gap_s
-            while (left := moment - time.monotonic()) > 0:
-                await asyncio.sleep(left)
-            writer.write(event)
-            sent[number] = time.monotonic()
-        usage = {"prompt_tokens": 1, "completion_tokens": schedule.tokens, "total_tokens": schedule.tokens + 1}
-        last = orjson.dumps({"id": "1", "model": "loopback", "choices": [], "usage": usage})
-        end = _chunk(b"data: " + last + b"\n\n") + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-        writer.write(_event({}, "stop") + end)
-        await writer.drain()
+    def respond(self, _path: str, body: bytes, received: float, peer: Peer) -> None:
+        """Begin the answer to a request that came whole."""
+        prompt: str = orjson.loads(body)["messages"][-1]["content"]
+        truth = self.truth[prompt.split()[0]] = Truth(received, [])
+        peer.connection.sendall(_HEAD)
+        self._plan(peer, truth)
+
+    def _read(self, peer: Peer) -> bool:
+        try:
+            data, said, _, _ = peer.connection.recvmsg(1 << 16, ROOM)
+            if not data:
+                return False
+            received = moment_in(said, ahead_now())
+            peer.data += data
+            head, separator, body = peer.data.partition(b"\r\n\r\n")
+            size = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0] or 0)
+            if separator and len(body) >= size:
+                peer.data = b""
+                path = head.split()[1].decode()
+                self.respond(path, body, time.monotonic() if received is None else received, peer)
+        except OSError:
+            return False
+        return True
+
+    def _plan(self, peer: Peer, truth: Truth) -> None:
+        schedule = self._schedule
+        moment = truth.received + schedule.ttft_s + len(truth.sent) * schedule.gap_s
+        heapq.heappush(self._due, (moment, next(self._order), peer, truth))
+
+    def _send(self, peer: Peer, truth: Truth) -> None:
+        with suppress(OSError):  # the reader has gone
+            before = time.monotonic()
+            peer.connection.sendall(self._event)
+            truth.sent.append((before, time.monotonic()))
+            if len(truth.sent) < self._schedule.tokens:
+                self._plan(peer, truth)
+            else:
+                peer.connection.sendall(self._end)
+
+
+def _accepted(listener: socket.socket) -> Peer:
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ask_for_moments(connection)
+    return Peer(connection)
+
+
+def _end(tokens: int) -> bytes:
+    usage = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
+    last = orjson.dumps({"id": "1", "model": "loopback", "choices": [], "usage": usage})
+    return _event({}, "stop") + _chunk(b"data: " + last + b"\n\n") + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 def _event(delta: dict[str, str], finish_reason: str | None) -> bytes:

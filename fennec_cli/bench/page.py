@@ -8,7 +8,7 @@ from fennec_cli.bench import stats
 from fennec_cli.bench.result import Run
 from fennec_cli.bench.sample import DEFINITIONS, Sample
 from fennec_cli.bench.stats import Estimate
-from fennec_cli.bench.summary import Figures
+from fennec_cli.bench.summary import Figures, clocks_told
 from fennec_cli.bench.svg import COLOURS, Axis, Mark, Series, plot
 from fennec_cli.bench.units import digits, percent, percents, seconds, span, usd
 
@@ -286,11 +286,12 @@ def _foot(run: Run) -> str:
         f"<td>{level.workers}</td><td class=verdict>{'valid' if level.check.valid else 'not valid'}</td></tr>"
         for level in run.levels
     )
+    clocks = clocks_told([level.check for level in run.levels])
     terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in DEFINITIONS.items())
     return (
         "<h2>Our own side</h2><div class=wide><table><thead><tr><th></th><th>lag p99</th><th>limit</th>"
         "<th>processor</th><th>wake-ups p99</th><th>most</th><th>workers</th><th></th></tr></thead><tbody>"
-        f"{checks}</tbody></table></div><h2>Definitions</h2><dl>{terms}</dl>"
+        f"{checks}</tbody></table></div><p class=facts>{clocks}</p><h2>Definitions</h2><dl>{terms}</dl>"
     )
 
 

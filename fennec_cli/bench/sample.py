@@ -16,6 +16,8 @@ DEFINITIONS: Mapping[str, str] = {
     "tf": "first event with content: any token of the answer, of its reasoning or of a tool call",
     "to": "first event with content that is not reasoning",
     "tl": "last event with content",
+    "clock": "kernel: an event came when the kernel had its bytes; it tells the moment of the last one in a read, "
+    "which the others in it get (merged); process: when we had read it (Unix sockets, other systems than Linux)",
     "n": "output tokens as the provider counts them, else estimated from the length of the text and marked so",
     "ttft": "time to first token, tf - t1",
     "ttfo": "time to first output token, to - t1",
@@ -47,6 +49,7 @@ class Sample(NamedTuple):
     first: float | None = None  # tf
     first_output: float | None = None  # to
     events: tuple[float, ...] = ()  # seconds from tf to each event with content; the first is 0
+    clock: str | None = None  # that gave the moments of the events: of the kernel or of our process
     input_tokens: int = 0
     output_tokens: int = 0  # n
     cached_tokens: int = 0
@@ -106,6 +109,11 @@ class Sample(NamedTuple):
         return [later - earlier for earlier, later in pairwise(self.events)]
 
     @property
+    def merged(self) -> int:
+        """Events that came in one read with the next one, so that nobody knows when."""
+        return self.gaps.count(0.0) if self.clock == "kernel" else 0
+
+    @property
     def lag(self) -> float | None:
         return None if self.sent is None else self.sent - self.planned - self.connect_s
 
@@ -141,6 +149,8 @@ def row(sample: Sample, step: str, slo: Slo) -> dict[str, Any]:
         "icl_mean_s": _rounded(sum(gaps) / len(gaps)) if gaps else None,
         "icl_max_s": _rounded(max(gaps)) if gaps else None,
         "chunks": len(sample.events),
+        "merged_chunks": sample.merged,
+        "clock": sample.clock,
         "tokens_per_s": _rounded(sample.tokens_per_s),
         "input_tokens": sample.input_tokens,
         "output_tokens": sample.output_tokens,

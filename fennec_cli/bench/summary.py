@@ -10,6 +10,7 @@ from fennec_cli.bench import stats
 from fennec_cli.bench.plan import Step
 from fennec_cli.bench.sample import Sample, Slo
 from fennec_cli.bench.stats import Bins, Distribution, Estimate
+from fennec_cli.request import EMPTY
 from fennec_cli.tuples import NamedTuple
 
 # A run is not valid when our own side was late by more than this (seconds, and share of the median TTFT) or too busy.
@@ -68,6 +69,9 @@ class Check(NamedTuple):
     stall_p99: float | None
     stall_max: float | None
     reasons: tuple[str, ...] = ()
+    clocks: Mapping[str, int] = EMPTY  # whose moments -> number of requests
+    chunks: int = 0
+    merged: int = 0
 
     @property
     def valid(self) -> bool:
@@ -148,7 +152,20 @@ def check(samples: Sequence[Sample], step: Step, cpu: float, stalls: Sequence[fl
         stall_p99=stats.quantile(ordered, 0.99) if ordered else None,
         stall_max=ordered[-1] if ordered else None,
         reasons=tuple(reasons),
+        clocks=Counter(sample.clock for sample in samples if sample.clock is not None),
+        chunks=sum(len(sample.events) for sample in samples),
+        merged=sum(sample.merged for sample in samples),
     )
+
+
+def clocks_told(checks: Sequence[Check]) -> str:
+    """Say whose moments the arrivals have. Empty where nothing arrived."""
+    clocks = sum((Counter(each.clocks) for each in checks), Counter[str]())
+    whose = {"kernel": "noted by the kernel", "process": "noted once we had read them"}
+    parts = [f"{whose[name]}{f' ({number:,} requests)' if len(clocks) > 1 else ''}" for name, number in clocks.items()]
+    if merged := sum(each.merged for each in checks):
+        parts.append(f"{merged:,} of {sum(each.chunks for each in checks):,} in one read with the next")
+    return f"arrivals {', '.join(parts)}" if parts else ""
 
 
 def figures_fields(found: Figures) -> dict[str, Any]:
@@ -199,6 +216,9 @@ def check_fields(found: Check) -> dict[str, Any]:
         "cpu": _rounded(found.cpu),
         "stall_p99_s": _rounded(found.stall_p99),
         "stall_max_s": _rounded(found.stall_max),
+        "clocks": dict(found.clocks),
+        "chunks": found.chunks,
+        "merged_chunks": found.merged,
     }
 
 

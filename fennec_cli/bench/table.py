@@ -9,7 +9,7 @@ from fennec_cli.bench.compare import Comparison, Finding
 from fennec_cli.bench.result import Run
 from fennec_cli.bench.sample import DEFINITIONS
 from fennec_cli.bench.stats import Distribution
-from fennec_cli.bench.summary import Figures
+from fennec_cli.bench.summary import Figures, clocks_told
 from fennec_cli.bench.units import bar, digits, percent, percents, seconds, span, sparkline, usd
 
 WIDTH = 80
@@ -181,6 +181,7 @@ def _checks(run: Run, paint: Paint) -> Iterator[str]:
                 f"{name}own lag p99 {seconds(found.lag_p99)} (limit {seconds(found.lag_limit)}),"
                 f" busiest worker {found.cpu:.0%}, wake-ups p99 {seconds(found.stall_p99)}: valid"
             )
+    yield from _wrapped(clocks_told([level.check for level in run.levels]))
 
 
 def _footer(paint: Paint, *, verbose: bool) -> Iterator[str]:

@@ -21,6 +21,7 @@ from fennec_cli.tuples import NamedTuple
 from fennec_cli.wire import Decoder, Event
 
 if TYPE_CHECKING:
+    from fennec_cli.transport.arrival import Arrival
     from fennec_cli.transport.client import Exchange, HTTPClient, Link
 
 Chunks = Generator[CompletionChunk, None, None]
@@ -231,6 +232,10 @@ class HTTPProvider:
             own.client = self._connect()
             self._clients.append(own.client)
         return own.client
+
+    def note(self, arrival: "Arrival") -> None:
+        """Have this thread's connections say in `arrival` when what is read had come. To be called before they open."""
+        self.open().note(arrival)
 
     def close(self) -> None:
         for client in self._clients:

@@ -22,6 +22,8 @@ from fennec_cli.tuples import NamedTuple
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from fennec_cli.transport.arrival import Arrival
+
 MAX_BODY = 256 * 1024 * 1024  # bytes of one answer, decoded
 MAX_ERROR_BODY = 1024 * 1024
 
@@ -81,6 +83,10 @@ class HTTPClient:
         self._linger_s = linger_s
         self._context, self._uds = context, uds
         self._kept: dict[tuple[str, str, int], Connection] = {}
+
+    def note(self, arrival: "Arrival") -> None:
+        """Have connections that are opened from now on say in `arrival` when what is read had come."""
+        self._network.arrival = arrival
 
     @contextmanager
     def exchange(self, call: HTTPCall, secret_headers: Headers, patience: Patience) -> Generator[Exchange, None, None]:

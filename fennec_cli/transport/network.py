@@ -19,6 +19,7 @@ from fennec_cli.tuples import NamedTuple
 if TYPE_CHECKING:
     import ssl
 
+    from fennec_cli.transport.arrival import Arrival
     from fennec_cli.transport.proxy import Proxy
     from fennec_cli.transport.tunnel import NestedTLS
 
@@ -62,6 +63,7 @@ class Network:
         self.received = 0  # bytes
         self.opening_since: float | None = None  # moment at which the exchange under way had to open a connection
         self.sent_at: float | None = None  # moment of the first byte of its request
+        self.arrival: Arrival | None = None  # where to say when what is read had come
         self._proxy_context = proxy_context
         self._resolver = resolver or _system_addresses
 
@@ -109,9 +111,14 @@ class Network:
                 continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.seen = Seen(str(address[0]), resolved - start, time.monotonic() - resolved)
-            return connection
+            return connection if self.arrival is None else self._stamped(connection, self.arrival)
         reason = failure.strerror if failure and failure.strerror else "no address"
         raise NetworkError(f"cannot connect to {place} ({reason})", hint=hint)
+
+    def _stamped(self, connection: socket.socket, arrival: "Arrival") -> socket.socket:
+        from fennec_cli.transport.arrival import StampedSocket
+
+        return StampedSocket(connection, self, arrival)
 
     def connect_unix_socket(
         self,
@@ -221,14 +228,15 @@ class Stream:
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self.is_at_body, self._head = False, b""
-        patience = self._network._clocks()
-        if self._network.sent_at is None:
-            self._network.sent_at = time.monotonic()
+        network, patience = self._network, self._network._clocks()
         view = memoryview(buffer)
         try:
             while view:
                 self._socket.settimeout(patience.write_s())
+                moment = time.monotonic()
                 view = view[self._socket.send(view) :]
+                if network.sent_at is None:
+                    network.sent_at = moment
         except TimeoutError:
             raise patience.overrun from None
         except OSError as error:
@@ -247,7 +255,7 @@ class Stream:
         patience = self._network._clocks()
         self._socket.settimeout(patience.connect_s())
         try:
-            open_tunnel(self._socket, proxy, host, port)  # type: ignore[arg-type] # not nested yet
+            open_tunnel(self._socket, proxy, host, port)
         except TimeoutError:
             self.close()
             raise _at(patience.overrun, f"{self._peer} to {host}:{port}") from None
@@ -266,7 +274,7 @@ class Stream:
         self._socket.settimeout(patience.connect_s())
         start = time.monotonic()
         try:
-            wrapped = _secured(self._socket, ssl_context, server_hostname)
+            wrapped = _secured(self._socket, ssl_context, server_hostname, by_hand=self._network.arrival is not None)
         except TimeoutError:
             self.close()
             raise _at(patience.overrun, f"{self._peer} (TLS)") from None
@@ -274,6 +282,7 @@ class Stream:
             self.close()
             raise _tls_failure(error, self._peer) from error
         self._network.seen = self._network.seen._replace(tls_s=time.monotonic() - start)
+        self._network.sent_at = None  # the handshake is no request
         return Stream(wrapped, self._network, self._peer, is_secured=True)
 
     def get_extra_info(self, info: str) -> Any:
@@ -287,15 +296,15 @@ class Stream:
 
 
 def _secured(
-    connection: "socket.socket | NestedTLS", context: "ssl.SSLContext", hostname: str | None
+    connection: "socket.socket | NestedTLS", context: "ssl.SSLContext", hostname: str | None, *, by_hand: bool
 ) -> "socket.socket | NestedTLS":
+    """Speak TLS over `connection`; `by_hand` reads through it, where `ssl` would take its descriptor."""
     import ssl
 
-    if isinstance(connection, ssl.SSLSocket):
+    if by_hand or isinstance(connection, ssl.SSLSocket) or not isinstance(connection, socket.socket):
         from fennec_cli.transport.tunnel import NestedTLS
 
         return NestedTLS(connection, context, hostname)
-    assert isinstance(connection, socket.socket)
     return context.wrap_socket(connection, server_hostname=hostname)
 
 

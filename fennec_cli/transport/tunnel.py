@@ -27,7 +27,7 @@ _SOCKS_REPLIES = {
 _FORBIDDEN = {2, 7, 8}
 
 
-def open_tunnel(connection: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+def open_tunnel(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
     """Make `connection`, one to the proxy, a connection to the server. Raises `NetworkError`, `AuthenticationError`."""
     try:
         (_socks if proxy.scheme == "socks5h" else _connect)(connection, proxy, host, port)
@@ -44,7 +44,7 @@ def refused(proxy: Proxy) -> AuthenticationError:
     return AuthenticationError(f"the proxy {proxy.shown} {what} (407)", hint=hint, status=407)
 
 
-def _connect(connection: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+def _connect(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
     if proxy.basic:
@@ -66,7 +66,7 @@ def _connect(connection: socket.socket, proxy: Proxy, host: str, port: int) -> N
         raise _unwilling(proxy, host, port, f"status {status}", retryable=status.startswith("5"))
 
 
-def _socks(connection: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+def _socks(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
     name = host.encode("idna") if not host.isascii() else host.encode()
     user, password = (proxy.user or "").encode(), (proxy.password or "").encode()
     if max(len(name), len(user), len(password)) > 255:
@@ -100,7 +100,7 @@ def _socks_address(host: str, name: bytes) -> bytes:
     return bytes([3, len(name)]) + name
 
 
-def _exactly(connection: socket.socket, size: int, proxy: Proxy) -> bytes:
+def _exactly(connection: "socket.socket | NestedTLS", size: int, proxy: Proxy) -> bytes:
     data = b""
     while len(data) < size:
         piece = connection.recv(size - len(data))
@@ -122,9 +122,11 @@ def _broken(proxy: Proxy, reason: str) -> NetworkError:
 
 
 class NestedTLS:
-    """TLS to a server through TLS to a proxy: what `ssl` offers for plain sockets only. Used like a socket."""
+    """TLS over whatever reads and writes like a socket, TLS to a proxy for one: `ssl` does it for plain ones only."""
 
-    def __init__(self, outer: ssl.SSLSocket, context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def __init__(
+        self, outer: "socket.socket | NestedTLS", context: ssl.SSLContext, server_hostname: str | None
+    ) -> None:
         self._outer = outer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
@@ -133,11 +135,14 @@ class NestedTLS:
     def recv(self, size: int) -> bytes:
         try:
             return self._do(lambda: self._tls.read(size))
-        except ssl.SSLZeroReturnError:
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # as `SSLSocket` does; HTTP says whether anything is missing
             return b""
 
     def send(self, data: bytes | memoryview) -> int:
         return self._do(lambda: self._tls.write(data))
+
+    def sendall(self, data: bytes) -> None:
+        self.send(data)
 
     def settimeout(self, seconds: float | None) -> None:
         self._outer.settimeout(seconds)
@@ -173,5 +178,6 @@ class NestedTLS:
             return result
 
     def _flush(self) -> None:
-        if self._outgoing.pending:
-            self._outer.sendall(self._outgoing.read())
+        left = memoryview(self._outgoing.read())
+        while left:
+            left = left[self._outer.send(left) :]

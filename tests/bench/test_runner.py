@@ -1,7 +1,8 @@
 """The runner against servers whose timing is known: what it measures is what happened."""
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -10,21 +11,20 @@ import pytest
 
 from fennec_cli.assembly import Overrides
 from fennec_cli.bench.lane import Setup
+from fennec_cli.bench.loopback import Truth
 from fennec_cli.bench.plan import Step, workers_for
 from fennec_cli.bench.runner import Outcome, Purse, Wanted, WarmupFailed, run_step
 from fennec_cli.bench.sample import Sample
 from fennec_cli.bench.stats import quantile
-from fennec_cli.bench.summary import measured
 from fennec_cli.bench.worker import NO_END
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.pricing import Price
 from fennec_cli.registry import Target
-from fennec_cli.request import CompletionRequest
-from tests.bench.known import KnownServer
+from fennec_cli.request import EMPTY, CompletionRequest
+from tests.bench.known import KnownServer, before_others
 
 TTFT_S, GAP_S, TOKENS = 0.1, 0.02, 20
 EXACT_S = 0.002
-TRIES = 3
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def measure(
     warmup: int = 4,
     purse: Purse | None = None,
     models: tuple[str, ...] = ("m",),
+    says: Mapping[int, str] = EMPTY,
 ) -> Outcome:
     provider = ProviderConfig("k", "openai", api="chat", base_url=url, prices={"m": Price(0.0, 1e6 / 3)})
     number = min(total, 2000)
@@ -55,64 +56,70 @@ def measure(
         Config(providers={"k": provider}),
         Overrides(),
         [Target("k", model, "") for model in models],
-        [CompletionRequest.from_text(f"p{place} go", model="") for place in range(number)],
+        [CompletionRequest.from_text(f"p{place} {says.get(place, 'go')}", model="") for place in range(number)],
     )
     outcome = Outcome(step, workers=workers_for(step, 2))
     run_step(outcome, Wanted(setup, total, warmup, duration, 1), purse or Purse(None, 0.0))
     return outcome
 
 
-@pytest.mark.parametrize(("jobs", "requests"), [(1, 10), (64, 192)])
+@pytest.mark.parametrize(("jobs", "requests"), [(1, 10), (16, 96), (64, 256)])
 def test_bench_known_delays(server: KnownServer, jobs: int, requests: int) -> None:
-    """Half of all errors are below 2 ms, and so is the error of every median that a result shows.
+    """Every TTFT, TPOT and ICL is within 2 ms of the truth. Where we may not go before others, 99 of 100 are.
 
-    The largest are not bounded, and a second try is allowed: who else uses the processors is not what is tested.
+    Of events that one read brought only the last one's moment can be known: they are few, and compared as such.
     """
-    for _ in range(TRIES):
-        found = errors_of(server, jobs, requests)
-        if max(found.values()) < EXACT_S:
-            return
-    pytest.fail(f"errors in seconds: {found}")
-
-
-def errors_of(server: KnownServer, jobs: int, requests: int) -> dict[str, float]:
-    """The median error of each figure, and the error of its median."""
-    outcome = measure(server.url, Step(jobs), requests, warmup=min(jobs, 32))
+    with before_others() as alone:
+        outcome = measure(server.url, Step(jobs), requests, warmup=min(jobs, 32))
     truth = server.truth()
     assert sorted(sample.index for sample in outcome.samples) == list(range(requests))
-    ours: dict[str, list[float]] = {"ttft": [], "tpot": [], "icl": []}
-    theirs: dict[str, list[float]] = {"ttft": [], "tpot": [], "icl": []}
+    errors: dict[str, list[float]] = {"ttft": [], "tpot": [], "icl": []}
     for sample in outcome.samples:
         assert sample.ok
-        assert sample.output_tokens == TOKENS
+        assert sample.output_tokens == TOKENS == len(sample.events)
         assert not sample.estimated
-        assert len(sample.events) == TOKENS
-        known = truth[f"p{sample.index}"]
-        sent = known["sent"]
-        theirs["ttft"].append(sent[0] - known["received"])
-        theirs["tpot"].append((sent[-1] - sent[0]) / (TOKENS - 1))
-        theirs["icl"] += [later - earlier for earlier, later in pairwise(sent)]
-        ours["ttft"] += measured([sample], "ttft")
-        ours["tpot"] += measured([sample], "tpot")
-        ours["icl"] += sample.gaps
-    found = {}
-    for name in ours:
-        found[name] = median(abs(one - other) for one, other in zip(ours[name], theirs[name], strict=True))
-        found[f"{name} p50"] = abs(quantile(sorted(ours[name]), 0.5) - median(theirs[name]))
-    return found
+        assert sample.clock == ("kernel" if sys.platform == "linux" else "process")
+        for name, found in errors_of(sample, truth[f"p{sample.index}"]).items():
+            errors[name] += found
+    for name, found in errors.items():
+        assert quantile(sorted(found), 1.0 if alone else 0.99) < EXACT_S, f"{name}: {sorted(found)[-20:]}"
+    if alone:
+        assert sum(sample.merged for sample in outcome.samples) < 0.005 * requests * TOKENS
+
+
+def errors_of(sample: Sample, truth: Truth) -> dict[str, list[float]]:
+    """How far each figure is from all that the truth allows."""
+    sent = list(truth.sent)
+    for place in range(len(sent) - 2, -1, -1):
+        if sample.events[place] == sample.events[place + 1]:  # one read brought both
+            sent[place] = sent[place + 1]
+    (first, first_end), (last, last_end) = sent[0], sent[-1]
+    assert sample.ttft is not None
+    assert sample.tpot is not None
+    return {
+        "ttft": [beyond(sample.ttft, first - truth.received, first_end - truth.received)],
+        "tpot": [beyond(sample.tpot, (last - first_end) / (TOKENS - 1), (last_end - first) / (TOKENS - 1))],
+        "icl": [
+            beyond(gap, later - end, later_end - begin)
+            for gap, ((begin, end), (later, later_end)) in zip(sample.gaps, pairwise(sent), strict=True)
+            if gap
+        ],
+    }
+
+
+def beyond(value: float, least: float, most: float) -> float:
+    return max(least - value, value - most, 0.0)
 
 
 def test_bench_open_loop_sees_stall(quick: KnownServer) -> None:
     """A server that does nothing for a second, at 50 requests a second: those who came then have waited for it."""
-    timer = threading.Timer(1.0, quick.stall, args=(1.0,))
-    timer.start()
-    outcome = measure(quick.url, Step(1, 50.0, "constant"), 150)
-    timer.join()
+    stall = 50
+    outcome = measure(quick.url, Step(1, 50.0, "constant"), 150, says={stall: "stall=1.0"})
     assert all(sample.ok for sample in outcome.samples)
-    from_planned = sorted(measured(outcome.samples, "ttft_from_planned"))
-    assert quantile(from_planned, 0.99) >= 0.9
-    assert quantile(from_planned, 0.5) < 0.9
-    assert sum(value > 0.1 for value in from_planned) >= 40  # not one of them, as in a closed loop: all of that second
+    waited = {sample.index: sample.ttft_from_planned or 0.0 for sample in outcome.samples}
+    assert quantile(sorted(waited.values()), 0.99) >= 0.9
+    assert sum(value > 0.1 for value in waited.values()) >= 40  # not one of them, as in a closed loop: all that second
+    assert median(waited[index] for index in range(stall - 10)) < 0.5
 
 
 def test_an_open_loop_sends_when_it_said_it_would(quick: KnownServer) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import json
 import os
 import ssl
 import stat
@@ -286,6 +287,24 @@ def test_a_proxy_that_is_spoken_to_over_tls(trusting: Fennec, serve: Serve, ca: 
         configure(trusting, f'proxy = "https://me:secretcanary@localhost:{middle.port}"')
         assert "secretcanary" not in trusting.complete().failed("tls", 20)
         assert middle.asked == []
+
+
+def test_a_measurement_hears_the_kernel_through_tls(trusting: Fennec, serve: Serve, ca: trustme.CA) -> None:
+    """Through TLS, and through TLS inside of TLS, with the same verdict on certificates as everywhere."""
+    peer = serve(answer("Hello"), context=server(ca.issue_cert(NAME)))
+    ask = ("bench", "-m", "openai/m", "-N", "3", "--warmup", "1", "--set", "8x8", "--json")
+    with Middle(peer.port, outer=server(ca.issue_cert("localhost"))) as middle:
+        for proxy in ("", f'proxy = "https://localhost:{middle.port}"'):
+            configure(trusting, f'base_url = "{peer.url}"', 'api_key = "sk-canary"', proxy)
+            run = trusting(*ask)
+            assert run.status == 0, run.stderr
+            document = json.loads(run.stdout)
+            assert document["checks"][0]["clocks"] == {"kernel": 3}
+            assert all(row["ttft_s"] > 0 for row in document["requests"])
+    assert len(middle.asked) > 0
+    stranger = serve(answer("Hello"), context=server(trustme.CA().issue_cert(NAME)))
+    configure(trusting, f'base_url = "{stranger.url}"', 'api_key = "sk-canary"')
+    assert trusting(*ask).status == 20
 
 
 def test_mitmproxy_rejected_without_ca(trusting: Fennec) -> None:
