@@ -86,6 +86,7 @@ class FennecError(Exception):
         self.retry_after = retry_after
         self.retryable = self.default_retryable if retryable is None else retryable
         self.request_id = request_id
+        self.client_request_id: str | None = None  # ours, of the attempt
         self.attempts = 0
         self.earlier: tuple[FennecError, ...] = ()  # with which the attempts before it failed
         self.partial = False

@@ -75,6 +75,7 @@ def response_fields(request: CompletionRequest, provider: str | None, outcome: O
             "fennec.partial": bool(outcome.bytes_out and (error is not None or outcome.interrupted)),
             "fennec.cost_usd": metadata.cost_usd,
             "fennec.request_id": metadata.request_id or (error and error.request_id),
+            "fennec.client_request_id": metadata.client_request_id or (error and error.client_request_id),
             **content,
         }
     )

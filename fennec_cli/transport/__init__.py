@@ -117,6 +117,7 @@ class HTTPProvider:
         return self._endpoint
 
     def stream_completion(self, request: CompletionRequest) -> Chunks:
+        client_id = None
         try:
             dialect = self._module.dialect(self._endpoint, request)
             if request.resume:
@@ -136,6 +137,7 @@ class HTTPProvider:
                 yield from answer(exchange, dialect, patience, request, call)
         except ProviderError as error:
             self._sign(error)
+            error.client_request_id = client_id
             raise
 
     def _resumed(

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.peer import Peer, answer, failure
+from tests.e2e.peer import Peer, Script, answer, delta, failure, head, reset, send
 from tests.e2e.runner import CANARY, Fennec
 from tests.e2e.test_terminal import on_terminal
 from tests.rules import samples
@@ -148,6 +148,16 @@ def test_every_interaction_is_on_record_without_its_text(fennec: Fennec, serve: 
     assert ended["fennec.duration_ms"] > 0
     assert (failed["error.type"], failed["http.response.status_code"]) == ("request", 400)
     assert fennec("audit", "verify").text.startswith("4 records, whole; the last is 3:")
+
+
+@pytest.mark.parametrize("script", [answer("Hello"), failure(500), [send(head(), delta("Hel")), reset()], [reset()]])
+def test_our_own_id_of_an_attempt_is_on_record(fennec: Fennec, serve: Serve, script: Script) -> None:
+    """Support finds an attempt by it, also one that has failed or was never answered."""
+    peer = serve(script)
+    fennec.complete("--retries", "0")
+    _, ended = records(log_of(fennec))
+    sent = [request.headers["x-client-request-id"] for request in peer.requests]
+    assert [ended["fennec.client_request_id"]] == sent
 
 
 @pytest.mark.parametrize("content", ["hash", "redacted", "full"])
