@@ -14,6 +14,7 @@ from fennec_cli.bucket import RateLimiter
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
 from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
+from fennec_cli.holders import holder, is_dead
 from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Record, StateStore
@@ -199,7 +200,7 @@ class Gate:
         def change(records: list[Record | None]) -> tuple[list[Record | None], Ticket | FennecError | None]:
             breaker, limits, places, counters = records
             now = self._clock()
-            taken, found = slots.take(places, now, owner, rules.max_parallel)
+            taken, found = slots.take(places, now, owner, rules.max_parallel, is_dead=is_dead)
             if not found and (needs_slot or not rules.single):
                 return records, None
             limits, turn = bucket.reserve(
@@ -270,7 +271,7 @@ class Gate:
         )
 
 
-_PROCESS: dict[int, str] = {}  # a name that nobody can guess, by process: a fork gets its own
+_PROCESS: dict[int, str] = {}  # names by process: a fork gets its own
 _numbers = itertools.count(1)
 
 
@@ -278,7 +279,7 @@ def _new_owner() -> str:
     """The name of an attempt: a part of this process's."""
     pid = os.getpid()
     if pid not in _PROCESS:
-        _PROCESS[pid] = os.urandom(16).hex()
+        _PROCESS[pid] = holder()
     return f"{_PROCESS[pid]}.{next(_numbers)}"
 
 

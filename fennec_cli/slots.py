@@ -4,6 +4,7 @@ The record holds `[holder, until]` for each; times are seconds since 1970. An ow
 process, whose lease `[holder, until, [part, …]]` is for all of them: 256 single ones would not fit into a record.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 Record = dict[str, Any]
@@ -12,10 +13,20 @@ TTL_S = 30.0
 RENEW_S = 10.0
 
 
-def take(record: Record | None, now: float, owner: str, most: int, ttl_s: float = TTL_S) -> tuple[Record, bool]:
-    """Take one of `most` slots; False if all are taken."""
+def take(
+    record: Record | None,
+    now: float,
+    owner: str,
+    most: int,
+    ttl_s: float = TTL_S,
+    *,
+    is_dead: Callable[[str], bool] = lambda _holder: False,
+) -> tuple[Record, bool]:
+    """Take one of `most` slots; False if all are taken. Where they are, those of holders that are dead are free."""
     leases = _living(record, now, ttl_s)
-    if sum(len(_parts(lease)) for lease in leases) >= most:
+    if _count(leases) >= most:
+        leases = [lease for lease in leases if not is_dead(lease[0])]
+    if _count(leases) >= most:
         return {"leases": leases}, False
     holder, part = _split(owner)
     others = [lease for lease in leases if lease[0] != holder]
@@ -49,6 +60,10 @@ def free(record: Record | None, now: float, owner: str, ttl_s: float = TTL_S) ->
 
 def _living(record: Record | None, now: float, ttl_s: float) -> list[list[Any]]:
     return [lease for lease in (record or {}).get("leases", ()) if 0.0 < lease[1] - now <= ttl_s + 1.0]
+
+
+def _count(leases: list[list[Any]]) -> int:
+    return sum(len(_parts(lease)) for lease in leases)
 
 
 def _lease(holder: str, until: float, parts: list[str]) -> list[Any]:

@@ -235,10 +235,15 @@ def test_breaker_probe_killed_lease_takeover(tmp_path: Path) -> None:
 
 
 def test_slots_freed_after_kill(tmp_path: Path) -> None:
+    """At once where it can be seen that their holder is dead, else when nobody has renewed them for `TTL_S`."""
     rules = Rules(max_parallel=1, max_wait=0.0, single=False)
     died_holding(tmp_path, rules)
     store = DiskState(tmp_path)
-    assert not admitted(gate(store, rules))
+    at = gate(store, rules)
+    elsewhere = {"leases": [[f"{'0' * 16}-1-1-{'0' * 12}", time.time() + TTL_S, ["1"]]]}
+    assert admitted(at)
+    store.update([at.names.slots], lambda _records: ([elsewhere], None))
+    assert not admitted(at)
     assert admitted(gate(store, rules, clock=lambda: time.time() + TTL_S + 1))
 
 

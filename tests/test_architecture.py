@@ -42,7 +42,7 @@ LAYERS: list[set[str]] = [
     {"stages", "transport", "engine", "model_files", "model_lists", "model_sources"},
     {"spending"},
     {"answer_schema", "admission", "audit", "embeddings", "flights", "masking", "responses"},
-    {"filtering", "keeper"},
+    {"filtering", "holders", "keeper"},
     {"entra"},
     {"catalogue", "config", "keys"},
     {"signals"},

@@ -32,6 +32,22 @@ def test_one_that_nobody_renews_ends() -> None:
     assert take(record, 100.0 + TTL_S + 1, "c", most=2)[1] is True
 
 
+def test_those_of_the_dead_are_free_and_nobody_is_asked_about_before_it_matters() -> None:
+    asked: list[str] = []
+
+    def is_dead(holder: str) -> bool:
+        asked.append(holder)
+        return holder == "b"
+
+    record = taken("ab")
+    record, found = take(record, 100.0, "c.1", most=3, is_dead=is_dead)
+    assert (found, asked) == (True, [])
+    record, found = take(record, 100.0, "d.1", most=3, is_dead=is_dead)
+    assert (found, asked) == (True, ["a", "b", "c"])
+    assert [lease[0] for lease in record["leases"]] == ["a", "c", "d"]
+    assert take(record, 100.0, "e.1", most=3, is_dead=is_dead)[1] is False
+
+
 def test_clocks_that_jump_free_what_was_taken() -> None:
     assert take(taken("a", now=10_000.0), 100.0, "b", most=1)[1]
     assert take(taken("a", now=100.0), 10_000.0, "b", most=1)[1]

@@ -103,10 +103,10 @@ class Fennec:
             return finished(process, stdin)
 
 
-def finished(process: "subprocess.Popen[bytes]", stdin: bytes | None = None, *, longest_s: float = LONGEST_S) -> Result:
+def finished(process: "subprocess.Popen[bytes]", stdin: bytes | None = None) -> Result:
     """Wait for a process and return what it wrote, after checking what holds always."""
     try:
-        out, err = process.communicate(stdin, timeout=longest_s)
+        out, err = process.communicate(stdin, timeout=LONGEST_S)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -112,7 +112,7 @@ def test_batch_kill9(fennec: Fennec, asked: Asked, place: str) -> None:
             process.send_signal(signal.SIGKILL)
             killed += 1
     with running(fennec, target, "ab", *more) as process:
-        result = finished(process, longest_s=100)  # the slots of who was killed are free after 30 s at the latest
+        result = finished(process)  # it does not wait for the slots of those that were killed
     assert (result.stderr, result.status) == ("", 0)
     again = Counter(asked.prompts)
     assert sorted(finished_ids(out)) == sorted(f"r{number}" for number in range(count))
