@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -24,6 +24,9 @@ from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from fennec_cli.providers.ollama import RunningModel
 
 ListModels = Callable[[str], list[ModelInfo]]
 FindKept = Callable[[str], KeptList | None]
@@ -164,7 +167,7 @@ def from_catalogue(name: str, kind: str, today: str) -> list[ModelInfo]:
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:
     """The list as a JSON array, NDJSON, or a table."""
     if output_format != "table":
-        return for_programs([model._asdict() for model in models], output_format)
+        return for_programs([row_of(model) for model in models], output_format)
     header = ("MODEL", "CONTEXT", "OUTPUT", "USD/M IN", "USD/M OUT", "CAPABILITIES", "SHUTDOWN")
     return table([header, *map(_cells, models)]).encode()
 
@@ -176,6 +179,12 @@ def size_text(size: int) -> str:
     while amount >= 1000 and unit != "TB":
         amount, unit = amount / 1000, next(units)
     return f"{amount:.3g} {unit}"
+
+
+def row_of(model: "ModelInfo | RunningModel") -> dict[str, Any]:
+    """Its fields; `id` is the name that every command takes, `model` the provider's own."""
+    named = {"id": f"{model.provider}/{model.id}", "provider": model.provider, "model": model.id}
+    return named | {name: value for name, value in model._asdict().items() if name not in named}
 
 
 def for_programs(rows: list[dict[str, Any]], output_format: str) -> bytes:

@@ -8,7 +8,7 @@ from fennec_cli.catalogue import catalogue_date, lookup
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError, FennecError, ModelUnavailable, UsageError
-from fennec_cli.listing import completed, for_programs, number_text, size_text
+from fennec_cli.listing import completed, for_programs, number_text, row_of, size_text
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
@@ -93,7 +93,7 @@ def ollama_server(registry: ProviderRegistry, name: str) -> HTTPProvider:
 
 def rendered_facts(facts: ModelFacts, output_format: str) -> bytes:
     """One model: a JSON object, the same on one line, or a row for each field that is known."""
-    row = facts.model._asdict()
+    row = row_of(facts.model)
     if output_format != "table":
         option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if output_format == "json" else 0)
         return orjson.dumps({**row, "details": dict(facts.details)}, option=option)
@@ -105,7 +105,7 @@ def rendered_facts(facts: ModelFacts, output_format: str) -> bytes:
 def rendered_running(models: list[RunningModel], output_format: str) -> bytes:
     """Models in memory as a JSON array, NDJSON, or a table."""
     if output_format != "table":
-        return for_programs([model._asdict() for model in models], output_format)
+        return for_programs([row_of(model) for model in models], output_format)
     rows = [
         (
             f"{model.provider}/{model.id}",

@@ -56,9 +56,11 @@ def test_forms_for_programs_carry_every_field() -> None:
     models = list_models(["local"], ask, lambda name: name).models
     row = orjson.loads(rendered(models, "ndjson"))
     assert orjson.loads(rendered(models, "json")) == [row]
+    assert (row["id"], row["model"]) == ("local/tiny", "tiny")
     assert set(row) == {
         "id",
         "provider",
+        "model",
         "context_window",
         "max_output",
         "capabilities",

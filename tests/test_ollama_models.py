@@ -273,8 +273,8 @@ def test_command_list_shows_installed_models(server: FakeOllama, run: Callable[.
     server.install("tiny", "thinker")
     rows = [json.loads(line) for line in run("models list", "--provider", "ollama", "--ndjson").text.splitlines()]
     assert [(row["id"], row["context_window"], row["source"]) for row in rows] == [
-        ("thinker:latest", 4096, "installed"),
-        ("tiny:latest", 4096, "installed"),
+        ("ollama/thinker:latest", 4096, "installed"),
+        ("ollama/tiny:latest", 4096, "installed"),
     ]
 
 
@@ -288,10 +288,10 @@ def test_command_rm(server: FakeOllama, run: Callable[..., Result]) -> None:
 def test_command_show(server: FakeOllama, run: Callable[..., Result]) -> None:
     server.install("thinker")
     lines = run("models show", "ollama/thinker").text.splitlines()
-    assert [line.split()[0] for line in lines][:5] == ["FIELD", "id", "provider", "context_window", "capabilities"]
+    assert [line.split()[0] for line in lines][:5] == ["FIELD", "id", "provider", "model", "context_window"]
     assert "capabilities    reasoning schema tools" in lines
     shown = json.loads(run("models show", "ollama/thinker", "--json").text)
-    assert (shown["id"], shown["provider"], shown["details"]["family"]) == ("thinker", "ollama", "llama")
+    assert (shown["id"], shown["model"], shown["details"]["family"]) == ("ollama/thinker", "thinker", "llama")
     assert json.loads(run("models show", "ollama/thinker", "--ndjson").text) == shown
 
 
@@ -319,7 +319,7 @@ def test_command_ps(server: FakeOllama, run: Callable[..., Result]) -> None:
     _header, row = run("models ps").text.splitlines()
     assert row.split() == ["ollama/tiny:latest", "4", "kB", "25%", "2048", "2026-11-22T10:15:24.100000Z"]
     shown = json.loads(run("models ps", "--ndjson").text)
-    assert (shown["id"], shown["size"], shown["size_vram"]) == ("tiny:latest", 4000, 1000)
+    assert (shown["id"], shown["size"], shown["size_vram"]) == ("ollama/tiny:latest", 4000, 1000)
 
 
 def test_command_ps_of_another_provider(run: Callable[..., Result]) -> None:

@@ -212,7 +212,8 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "They are used as `local/NAME`, and nothing is ever fetched without being asked for.",
         "What a provider answered to `list` or `refresh` is kept in `$XDG_CACHE_HOME/fennec/models`. "
         "`list` shows it for a provider that fails, and with --offline instead of asking; how old it is stands on "
-        "standard error and, for programs, in the field `source`.",
+        "standard error and, for programs, in the field `source`. There `id` is the name that every "
+        "command takes, and `model` the provider's own.",
         "`check` gives the fields `provider`, `ok`, `url`, `proxy`, `address` (that was connected to), `dns_ms`, "
         "`connect_ms`, `tls_ms`, `tls` (its version), `issuer` (of the certificate), `key` (where it comes from), "
         "`key_accepted`, `latency_ms`, `models`, `circuits`, `class` and `message`. "

@@ -66,13 +66,21 @@ def before_others() -> Iterator[bool]:
 class _Server(Server):
     def respond(self, path: str, body: bytes, received: float, peer: Peer) -> None:
         if path.endswith("/truth"):
-            data = json.dumps(self.truth).encode()
-            peer.connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data), data))
+            _whole(peer, self.truth)
+            return
+        if path.endswith("/models"):
+            ids = ("gpt-6-luna", "gpt-6-sol")  # the catalogue knows their prices
+            _whole(peer, {"data": [{"id": name} for name in ids]})
             return
         _, separator, seconds = json.loads(body)["messages"][-1]["content"].partition(" stall=")
         if separator:
             time.sleep(float(seconds))
         super().respond(path, body, received, peer)
+
+
+def _whole(peer: Peer, document: object) -> None:
+    data = json.dumps(document).encode()
+    peer.connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(data), data))
 
 
 def main(ttft_s: str, gap_s: str, tokens: str) -> None:

@@ -1,12 +1,10 @@
 """`fennec bench` as it is installed: forms, statuses, signals, pipelines."""
 
-import json
 import os
 import pty
 import re
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,34 +96,6 @@ def test_prompts_come_from_standard_input(fennec: Fennec, server: KnownServer) -
     assert {"alpha", "beta"} <= server.truth().keys()
     assert b"alpha" not in run.stdout  # results hold no prompt
     assert orjson.loads(run.stdout)["load"]["prompts"].startswith("2 given (")
-
-
-def test_pipeline_11_models_from_standard_input(fennec: Fennec) -> None:
-    listing = [
-        {"id": "m", "input_usd_per_mtok": 0.1},
-        {"id": "n", "input_usd_per_mtok": 9},
-        {"id": "o", "input_usd_per_mtok": 0.4},
-    ]
-    (fennec.home / "models.ndjson").write_text("".join(json.dumps(each) + "\n" for each in listing))
-    choose = "jq -r 'select(.input_usd_per_mtok<0.5).id'"
-    if subprocess.run(["sh", "-c", "command -v jq"], capture_output=True, check=False).returncode:
-        pytest.skip("jq is not installed: the pipeline was NOT tested")
-    script = f"cat models.ndjson | {choose} | (fennec bench --models-from - -N 20 --ndjson > bench.ndjson)"
-    run = fennec.shell(
-        script, env={"OPENAI_BASE_URL": None, "FENNEC_PROFILE": None, "OPENAI_API_KEY": None, **known(fennec)}
-    )
-    assert run.status == 0, run.stderr
-    *rows, last = documents((fennec.home / "bench.ndjson").read_bytes())
-    assert len(rows) == 40
-    assert last["models"] == ["known/m", "known/o"]
-
-
-def known(fennec: Fennec) -> dict[str, str]:
-    """Make the known server the default provider."""
-    file = fennec.home / ".config" / "fennec" / "config.toml"
-    file.write_text(f'[bench]\nwarmup = 1\nset = "8x8"\n{file.read_text()}')
-    (fennec.home / "top.toml").write_text(f'model = "known/m"\n[profile.x]\nprovider = "known"\n{file.read_text()}')
-    return {"FENNEC_CONFIG": str(fennec.home / "top.toml"), "FENNEC_PROFILE": "x"}
 
 
 def test_options_have_twins_and_keys(fennec: Fennec) -> None:

@@ -41,7 +41,7 @@ def run(fennec: Fennec, *arguments: str) -> Result:
 
 
 def ids(result: Result) -> list[str]:
-    return [f"{row['provider']}/{row['id']}" for row in rows(result)]
+    return [str(row["id"]) for row in rows(result)]
 
 
 def rows(result: Result) -> list[dict[str, object]]:

@@ -1,6 +1,6 @@
 """The pipelines that must work, by their numbers in the contract, word for word where a test can be.
 
-7 is in test_money.py, 8 in tests/commands/test_cache_command.py, 11 in tests/bench/test_bench_command.py.
+7 is in test_money.py, 8 in tests/commands/test_cache_command.py.
 """
 
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.bench.known import KnownServer
 from tests.e2e.events import read_events
 from tests.e2e.peer import ROLE, Peer, answer, delta, failure, head, send, sleep
 from tests.e2e.runner import Fennec, command
@@ -116,6 +117,22 @@ def test_6_a_batch_from_jq_that_is_killed_goes_on(fennec: Fennec, serve: Serve) 
     assert sorted(event["id"] for event in events if event["type"] == "end") == [row["sha"] for row in commits]
     assert (events[-1]["rows"], events[-1]["resumed"]) == (40, 39)
     assert (fennec.home / "bad.ndjson").read_bytes() == b""
+
+
+@needs_jq
+def test_11_the_cheap_models_of_all_providers_are_measured(fennec: Fennec) -> None:
+    with KnownServer(0.005, 0.001, 5) as server:
+        providers = (f'[provider.{name}]\ntype = "openai"\nbase_url = "{server.url}"\n' for name in ("one", "two"))
+        (fennec.home / "two.toml").write_text("".join(providers))
+        script = (
+            "fennec models list --ndjson | jq -r 'select(.input_usd_per_mtok<0.5).id' | "
+            "fennec bench --models-from - -N 20 --ndjson > bench.ndjson"
+        )
+        environment = {"FENNEC_CONFIG": str(fennec.home / "two.toml"), "OPENAI_API_KEY": None, "OPENAI_BASE_URL": None}
+        fennec.shell(named(script), env=environment).succeeded("")
+    *rows, last = map(orjson.loads, (fennec.home / "bench.ndjson").read_bytes().splitlines())
+    assert last["models"] == ["one/gpt-6-luna", "two/gpt-6-luna"]  # gpt-6-sol costs more
+    assert [sum(row["model"] == name and row["ok"] for row in rows) for name in last["models"]] == [20, 20]
 
 
 def test_12_a_stored_key_and_what_a_file_would_cost(fennec: Fennec, tmp_path: Path) -> None:
