@@ -227,7 +227,8 @@ def _checked_model(path: Path) -> Path:
         with path.open("rb") as file:
             head, size = file.read(len(MAGIC)), os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise ConfigError(f"cannot read the model file {path} ({error.strerror})", hint="check the path") from error
+        hint = "check the path" + ("" if path.suffix == ".gguf" else "; `fennec models list` shows what there is")
+        raise ConfigError(f"cannot read the model file {path} ({error.strerror})", hint=hint) from error
     if head != MAGIC or size < _LEAST_SIZE:
         raise ConfigError(f"{path} is not a GGUF model", hint="the embedded engine runs GGUF files only")
     return path

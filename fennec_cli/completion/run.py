@@ -152,7 +152,7 @@ class _Run:
             error = answer.error
             if error is not None:
                 self._notes.error(error)
-            elif options.usage:
+            if options.usage and (error is None or answer.usage is not None):  # what was cut costs money too
                 from fennec_cli.completion.usage import usage_line
 
                 self._notes.usage(usage_line(answer))

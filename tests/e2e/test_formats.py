@@ -185,6 +185,17 @@ def test_usage_is_one_line_on_stderr(fennec: Fennec, serve: Serve) -> None:
     assert result.stderr.startswith("fennec: usage: 7 tokens in, 3 tokens out, ")
 
 
+def test_usage_is_said_of_an_answer_that_was_cut(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("Hello", reason="length"))
+    result = fennec.complete("-u")
+    first, second = result.stderr.splitlines()
+    assert first.startswith("fennec: truncated: ")
+    assert second.startswith("fennec: usage: 7 tokens in, 3 tokens out, ")
+    assert result.status == 10
+    serve(failure(400))
+    assert "usage: 0" not in fennec.complete("-u").stderr
+
+
 def test_usage_knows_the_cost_where_the_configuration_has_prices(fennec: Fennec, serve: Serve) -> None:
     serve(answer("Hello"))
     (fennec.home / "c.toml").write_text('[provider.openai.prices."m-0"]\ninput = 1.0\noutput = 2.0\n')
