@@ -151,8 +151,8 @@ _fennec_table() {
         ;;
     'fennec batch submit')
         commands=''
-        options='-m --model --provider -s --system --max-tokens -O --option --attach-root --redact --private --audit -q --quiet -v --verbose -c --config --profile -h --help'
-        valued='-m --model --provider -s --system --max-tokens -O --option --attach-root --redact --audit -c --config --profile'
+        options='-m --model --provider -s --system --max-tokens -O --option --attach-root --max-cost --budget --redact --private --audit -q --quiet -v --verbose -c --config --profile -h --help'
+        valued='-m --model --provider -s --system --max-tokens -O --option --attach-root --max-cost --budget --redact --audit -c --config --profile'
         ;;
     'fennec metrics')
         commands='reset show'

@@ -284,6 +284,8 @@ function __fennec_place
                 'fennec batch submit -O' \
                 'fennec batch submit --option' \
                 'fennec batch submit --attach-root' \
+                'fennec batch submit --max-cost' \
+                'fennec batch submit --budget' \
                 'fennec batch submit --redact' \
                 'fennec batch submit --audit' \
                 'fennec batch submit -c' \
@@ -775,6 +777,8 @@ complete -c fennec -n '__fennec_at fennec batch submit' -s s -l system -x -a '(_
 complete -c fennec -n '__fennec_at fennec batch submit' -l max-tokens -x -d 'Most tokens of an answer.'
 complete -c fennec -n '__fennec_at fennec batch submit' -s O -l option -x -d 'Send K to the provider as it is; V is JSON or text (repeatable).'
 complete -c fennec -n '__fennec_at fennec batch submit' -l attach-root -x -a '(__fish_complete_directories)' -d 'Rows may attach files below this directory.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l max-cost -x -d 'Refuse rows that may cost more than this together.'
+complete -c fennec -n '__fennec_at fennec batch submit' -l budget -x -d 'Take what the rows may cost out of a [budget.NAME]; what they did not cost comes back when they are fetched.'
 complete -c fennec -n '__fennec_at fennec batch submit' -l redact -x -a 'off warn mask block' -d 'What to do about secrets and personal data in the rows: nothing, say so, put masks in their place (which stay in the answers), or leave the row out. By default secrets are said.'
 complete -c fennec -n '__fennec_at fennec batch submit' -l private -d 'Refused: providers keep the rows and answers of a batch.'
 complete -c fennec -n '__fennec_at fennec batch submit' -l audit -r -F -d 'Write the audit log here.'

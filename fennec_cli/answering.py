@@ -101,16 +101,7 @@ class Answering:
 
     def purse(self, target: Target) -> "Purse":
         """What a model costs."""
-        from fennec_cli.metrics import recent
-        from fennec_cli.stages.budget import Purse
-
-        names, registry = self._gate(target).names, self._registry
-        return Purse(
-            registry.price(target.provider, target.model) or registry.own_price(target.provider),
-            f"{target.provider}/{target.model}",
-            registry.most_tokens(target.provider),
-            lambda: recent(registry.state.get(names.metrics)).output_tokens,
-        )
+        return self._registry.purse(target.provider, target.model)
 
     def _gate(self, target: Target) -> "Gate":
         gate = self._gates.get(target)

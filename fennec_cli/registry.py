@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fennec_cli.dialects.base import HTTPCall
     from fennec_cli.engine import Engine
     from fennec_cli.regional import RegionalProvider
+    from fennec_cli.stages.budget import Purse
     from fennec_cli.transport import HTTPProvider
     from fennec_cli.transport.proxy import Proxy
 
@@ -215,9 +216,17 @@ class ProviderRegistry:
         """What models on this machine cost: nothing. None for those of others."""
         return Price(0.0, 0.0) if self._settings(name).type in ("local", "ollama") else None
 
-    def most_tokens(self, name: str) -> int | None:
-        """The configured limit of an answer."""
-        return self._settings(name).max_tokens
+    def purse(self, name: str, model: str) -> "Purse":
+        """What a model costs, and how long its answers are."""
+        from fennec_cli.metrics import name_of, recent
+        from fennec_cli.stages.budget import Purse
+
+        return Purse(
+            self.price(name, model) or self.own_price(name),
+            f"{name}/{model}",
+            self._settings(name).max_tokens,
+            lambda: recent(self.state.get(name_of(name, model))).output_tokens,
+        )
 
     def type_of(self, name: str) -> str:
         return self._settings(name).type

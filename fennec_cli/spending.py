@@ -13,6 +13,8 @@ from fennec_cli.budget import Budget
 from fennec_cli.errors import BudgetExceeded
 from fennec_cli.store import MemoryStore, Record, SharedState, StateStore
 
+Taken = tuple[str, str, int]  # a budget's name, its period, nano-dollars
+
 
 class Held:
     """What a request has taken; `usd` of it in all."""
@@ -30,12 +32,13 @@ class Spending:
         budgets: Sequence[Budget],
         shared: StateStore,
         *,
+        asked: str = "the request",
         warn: Callable[[str], None] = lambda _text: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         own = MemoryStore()
         self._budgets = [(each, own if each.per == "run" else shared) for each in budgets]
-        self._shared, self._warn, self._clock = shared, warn, clock
+        self._asked, self._warn, self._clock = asked, warn, clock
         self._warned = False
         self._changed = threading.Condition()
         self._holders = 0  # requests that hold something
@@ -63,11 +66,16 @@ class Spending:
         unneeded = budget.nano(held.usd) - budget.nano(usd)
         for number, period, _ in {each[0]: each for each in held.parts}.values():
             each, store = self._budgets[number]
-            _give_back(store, each, period, unneeded)
+            _give_back(store, each.name, period, unneeded)
         with self._changed:
             self._holders -= bool(held.parts)
             held.parts.clear()
             self._changed.notify_all()
+
+    def lasting(self, held: Held) -> list[Taken]:
+        """Return what is held of budgets that outlive this process, for another one to `settle_taken`."""
+        parts = ((self._budgets[number][0], period, amount) for number, period, amount in held.parts)
+        return [(each.name, period, amount) for each, period, amount in parts if each.per != "run"]
 
     def left_usd(self) -> float:
         """What the tightest budget has left."""
@@ -88,7 +96,7 @@ class Spending:
 
             if not store.update([_name(each)], change):
                 for earlier, period, part in taken:
-                    _give_back(self._budgets[earlier][1], self._budgets[earlier][0], period, part)
+                    _give_back(self._budgets[earlier][1], self._budgets[earlier][0].name, period, part)
                 return each
             taken.append((number, each.period(now), amount))
             self._check_shared(store)
@@ -106,7 +114,7 @@ class Spending:
     def _exceeded(self, refused: Budget, usd: float, midway: bool) -> BudgetExceeded:
         store = next(store for each, store in self._budgets if each == refused)
         left = budget.left_usd(store.get(_name(refused)), refused, self._clock())
-        what = "the rest of the answer" if midway else "the request"
+        what = "the rest of the answer" if midway else self._asked
         hint = "raise --max-cost" if refused.name == "--max-cost" else "wait for the next period, or raise it"
         return BudgetExceeded(
             f"{what} may cost ${usd:.6f}, and {refused.name} has ${left:.6f} left",
@@ -114,9 +122,19 @@ class Spending:
         )
 
 
+def settle_taken(store: StateStore, taken: Sequence[Taken], usd: float) -> None:
+    """What another process has taken these amounts for is over, and has cost this much."""
+    for name, period, amount in taken:
+        _give_back(store, name, period, amount - budget.nano(usd))
+
+
 def _name(each: Budget) -> str:
-    return f"spend|{each.name}"
+    return _record_of(each.name)
 
 
-def _give_back(store: StateStore, each: Budget, period: str, amount: int) -> None:
-    store.update([_name(each)], lambda records: ([budget.give_back(records[0], period, amount)], None))
+def _record_of(name: str) -> str:
+    return f"spend|{name}"
+
+
+def _give_back(store: StateStore, name: str, period: str, amount: int) -> None:
+    store.update([_record_of(name)], lambda records: ([budget.give_back(records[0], period, amount)], None))

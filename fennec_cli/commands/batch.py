@@ -45,6 +45,11 @@ def batch() -> None:
 @option("-O", "--option", metavar="K=V", multiple=True,
         help="Send K to the provider as it is; V is JSON or text (repeatable).")
 @option("--attach-root", metavar="DIR", help="Rows may attach files below this directory.")
+@option("--max-cost", type=click.FloatRange(min=0), metavar="USD",
+        help="Refuse rows that may cost more than this together.")
+@option("--budget", metavar="NAME",
+        help="Take what the rows may cost out of a [budget.NAME]; what they did not cost comes back when they are"
+        " fetched.")
 @option("--redact", type=REDACT,
         help="What to do about secrets and personal data in the rows: nothing, say so, put masks in their place (which"
         " stay in the answers), or leave the row out. By default secrets are said.")

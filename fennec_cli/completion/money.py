@@ -9,7 +9,12 @@ from fennec_cli.spending import Spending
 
 
 def spending(
-    max_cost: float | None, name: str | None, config: Config, registry: ProviderRegistry, notes: Notes
+    max_cost: float | None,
+    name: str | None,
+    config: Config,
+    registry: ProviderRegistry,
+    notes: Notes,
+    asked: str = "the request",
 ) -> Spending:
     """Return the budgets of a run. Raises `ConfigError` for one that is not configured."""
     budgets = []
@@ -25,4 +30,4 @@ def spending(
         table = config.budgets[name]
         strict = table.unknown_price == "refuse"
         budgets.append(Budget(f"budget {name}", table.usd, table.per, refuses_unknown=strict))
-    return Spending(budgets, registry.state, warn=notes.warn)
+    return Spending(budgets, registry.state, asked=asked, warn=notes.warn)

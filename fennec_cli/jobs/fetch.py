@@ -174,6 +174,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._attempts: dict[str, list[Attempt]] = {}
+        self.cost_usd = 0.0
 
     def counted(self, chunks: Chunks, model: str) -> Chunks:
         """Hand on an answer once all of it was read: what it cost counts, whatever is done with it."""
@@ -191,6 +192,7 @@ class Counts:
             fault = error
         attempt = Attempt(fault.error_class if fault else None, 0.0, usage=usage, cost_usd=cost)
         self._attempts.setdefault(model, []).append(attempt)
+        self.cost_usd += cost or 0.0
         yield from read
         if fault is not None:
             raise fault

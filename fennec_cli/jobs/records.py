@@ -1,14 +1,15 @@
-"""What is known of jobs, in the state store: a record for each job, and one for each of its parts.
+"""What is known of jobs, in the state store: a record for each job, for each of its parts, and for what it has taken.
 
 A step is written down before it is taken, so that whoever comes after a kill knows what may have happened.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from fennec_cli.errors import InputError, OutputError
 from fennec_cli.jobs.spool import PartPlan
 from fennec_cli.provider_batches import Part
+from fennec_cli.spending import Taken
 from fennec_cli.store import Record, SharedState
 from fennec_cli.tuples import NamedTuple
 
@@ -56,8 +57,8 @@ class Jobs:
     def __init__(self, state: SharedState) -> None:
         self._state = state
 
-    def add(self, job: Job, plans: list[PartPlan]) -> None:
-        """Write a job down, unless it is there already."""
+    def add(self, job: Job, plans: list[PartPlan], taken: Sequence[Taken] = ()) -> None:
+        """Write a job down, unless it is there already. `taken` is what it holds of budgets."""
 
         def change(records: list[Record | None]) -> tuple[list[Record | None], None]:
             return [records[0] or {"v": 1, **job._asdict()}], None
@@ -65,8 +66,18 @@ class Jobs:
         for number, plan in enumerate(plans):
             fresh = PartState(plan.path, plan.variant, plan.rows, marker=f"fennec-{job.nonce}-{number}")
             self._update(_part_name(job.id, number), lambda old, new=fresh: old or new._asdict())  # type: ignore[misc]
+        if taken:
+            self._update(_money_name(job.id), lambda old: old or {"taken": list(taken)})
         self._state.update([_PREFIX + job.id], change)
         self._check()
+
+    def release(self, job: Job) -> list[Taken]:
+        """Return what a job holds of budgets, to the first who asks."""
+
+        def change(records: list[Record | None]) -> tuple[list[Record | None], list[Taken]]:
+            return [None], (records[0] or {}).get("taken", [])
+
+        return self._state.update([_money_name(job.id)], change)
 
     def get(self, job_id: str) -> Job:
         """Return a job. Raises `InputError` for an id that nobody knows."""
@@ -105,7 +116,8 @@ class Jobs:
         return closed
 
     def remove(self, job: Job) -> None:
-        names = [_PREFIX + job.id, *(_part_name(job.id, number) for number in range(job.parts))]
+        parts = (_part_name(job.id, number) for number in range(job.parts))
+        names = [_PREFIX + job.id, _money_name(job.id), *parts]
         for name in names:
             self._state.update([name], lambda _records: ([None], None))
 
@@ -124,6 +136,10 @@ class Jobs:
                 "the shared state cannot be used, and a batch must not be forgotten",
                 hint="-v says why; see XDG_STATE_HOME and cache.backend",
             )
+
+
+def _money_name(job_id: str) -> str:
+    return f"{_PREFIX}{job_id}|money"
 
 
 def _part_name(job_id: str, number: int) -> str:

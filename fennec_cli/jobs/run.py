@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -36,10 +36,14 @@ from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
 from fennec_cli.safeguards import Safeguards, safeguards
+from fennec_cli.spending import settle_taken
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.judge import judge
 from fennec_cli.store import shared_state
 from fennec_cli.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from fennec_cli.jobs.money import Money
 
 HEADER = ("ID", "PROVIDER", "MODEL", "STATE", "ROWS", "DONE", "FAILED", "CREATED")
 
@@ -51,6 +55,8 @@ class SubmitOptions(NamedTuple):
     max_tokens: int | None = None
     option: tuple[str, ...] = ()
     attach_root: str | None = None
+    max_cost: float | None = None
+    budget: str | None = None
     redact: str | None = None
     private: bool = False
     audit: str | None = None
@@ -93,9 +99,10 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     )
     models = RowModels(desk.registry, target, any_provider=False)
     requests = Requests(complete, config, target.model, start=time.monotonic(), named=models.target)
-    submission = desk.submission(service, guards)
+    money = desk.money(options.max_cost, options.budget, target.provider)
+    submission = desk.submission(service, guards, money)
     try:
-        job = submission.submit(_prepared(requests, service, guards), target.provider, target.model)
+        job = submission.submit(_prepared(requests, service, guards, money), target.provider, target.model)
     finally:
         guards.close()
     desk.notes.say(1, f"{job.rows} rows in {job.parts} batches at {target.provider}")
@@ -112,7 +119,7 @@ def _refuse_private(options: SubmitOptions, desk: "_Desk", provider: str) -> Non
         )
 
 
-def _prepared(requests: Requests, service: Service, guards: Safeguards) -> Iterator[Prepared]:
+def _prepared(requests: Requests, service: Service, guards: Safeguards, money: "Money | None") -> Iterator[Prepared]:
     """Every row of standard input as the request that `fennec complete` would send, or as what is wrong with it."""
     masked = 0
     for row in taken_in(requests.rows(), named=True):
@@ -131,7 +138,8 @@ def _prepared(requests: Requests, service: Service, guards: Safeguards) -> Itera
             yield Prepared(row.id, row.meta, "", error, _records(guards, request, error))
         else:
             masked += masks is not None
-            yield Prepared(row.id, row.meta, request.model, call, _records(guards, request))
+            usd = money.of(sent) if money is not None else 0.0
+            yield Prepared(row.id, row.meta, request.model, call, _records(guards, request), usd)
     if masked:
         guards.say(0, f"{masked} rows go out with masks, which stay in their answers: what they stand for is not kept")
 
@@ -182,8 +190,11 @@ def run_cancel(config: Config, job_id: str, output_format: str) -> int:
             if not remote.ended:
                 remote = service.cancel(state.part(), state.batch_id)
             noted(desk.jobs, job, number, state, remote)
+    states = [state for _, state in desk.jobs.parts(job)]
+    if not any(state.batch_id and (state.done or not state.ended) for state in states):  # else the answers will tell
+        settle_taken(desk.state, desk.jobs.release(job), 0.0)
     job = desk.jobs.close_job(job, "cancelled")
-    _write(rendered([row_of(job, [state for _, state in desk.jobs.parts(job)])], output_format))
+    _write(rendered([row_of(job, states)], output_format))
     return 0
 
 
@@ -209,6 +220,7 @@ def run_fetch(options: FetchOptions, config: Config, job_id: str) -> int:
             responses.close()
         guards.close()
     if not again:
+        settle_taken(desk.state, desk.jobs.release(job), way.counts.cost_usd)
         note_counted(desk.home, job.id)
         way.counts.write(desk.state, job.provider)
     if job.state == "open":
@@ -302,12 +314,27 @@ class _Desk:
         guards = safeguards(self._config, redact=redact, audit_file=audit, say=self.notes.loud)
         return guards._replace(provider=provider)
 
-    def submission(self, service: Service, guards: Safeguards = Safeguards()) -> Submission:
+    def money(self, max_cost: float | None, budget: str | None, provider: str) -> "Money | None":
+        """The budgets that a batch must keep to; None for none."""
+        max_cost = self.said("max_cost") if max_cost is None else max_cost
+        budget = budget or self.said("budget")
+        if max_cost is None and budget is None:
+            return None
+        from fennec_cli.completion.money import spending
+        from fennec_cli.jobs.money import Money
+
+        spent = spending(max_cost, budget, self._config, self.registry, self.notes, "the batch")
+        return Money(spent, self.registry, provider)
+
+    def submission(
+        self, service: Service, guards: Safeguards = Safeguards(), money: "Money | None" = None
+    ) -> Submission:
         try:
             key = installation_key("batch")
         except OSError as error:
             raise OutputError(f"cannot read the installation's key ({error.strerror})") from error
-        return Submission(service, self.jobs, self.home, key, self.notes.say, guards.record)
+        reserve = money.reserve if money is not None else lambda _usd: []
+        return Submission(service, self.jobs, self.home, key, self.notes.say, guards.record, reserve)
 
     def collection(self, job: Job) -> Collection:
         return Collection(self.service(job.provider), self.jobs, self.home)

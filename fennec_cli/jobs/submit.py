@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from fennec_cli.jobs.service import TRIES, Service
 from fennec_cli.jobs.spool import Records, Spool, forget, forget_body, plan_of, prefix, put_on_record, read_body, sweep
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import Remote
+from fennec_cli.spending import Taken
 from fennec_cli.tuples import NamedTuple
 
 SETTLE_S = 2.0  # a call that was cut off may still be on its way for so long
@@ -22,22 +23,28 @@ KEPT_S = 31 * 86_400.0  # providers have forgotten the results by then
 _FILE_TRIES = 60
 Say = Callable[[int, str], None]
 Record = Callable[[str, Mapping[str, object]], None]  # event, fields
+Reserve = Callable[[float], Sequence[Taken]]  # so many dollars, of which budgets
 
 
 class Prepared(NamedTuple):
-    """A row of the input, as a completion request or as what is wrong with it. `records` are for the audit log."""
+    """A row of the input, as a completion request or as what is wrong with it.
+
+    `records` are for the audit log, `usd` is what it may cost.
+    """
 
     id: str
     meta: bytes | None
     model: str
     call: HTTPCall | FennecError
     records: Records = ()
+    usd: float = 0.0
 
 
 class Submission:
     """Submits rows to one provider. `home` is where the rows are kept until they are fetched.
 
-    `record` writes into the audit log, before anything is sent.
+    `record` writes into the audit log, before anything is sent. `reserve` is asked for leave to spend, once a job: what
+    one that is killed right then has taken stays taken until the budget's period ends.
     """
 
     def __init__(
@@ -48,9 +55,10 @@ class Submission:
         key: bytes,
         say: Say = lambda _level, _text: None,
         record: Record = lambda _event, _fields: None,
+        reserve: Reserve = lambda _usd: (),
     ) -> None:
         self._service, self._jobs, self._home, self._key = service, jobs, home, key
-        self._say, self._record = say, record
+        self._say, self._record, self._reserve = say, record, reserve
 
     def submit(self, rows: Iterable[Prepared], provider: str, model: str) -> Job:
         """Submit rows, or go on where an earlier submission of the same rows was stopped."""
@@ -60,18 +68,19 @@ class Submission:
             if self._service.clock() - old.created > KEPT_S:
                 forget(self._home, old.id)
                 self._jobs.remove(old)
-        spool = Spool(self._home, self._service.api, self._service.endpoint)
+        spool, usd = Spool(self._home, self._service.api, self._service.endpoint), 0.0
         try:
             for row in rows:
                 if isinstance(row.call, FennecError):
                     spool.fail(row.id, row.meta, row.call, row.records)
                 else:
                     spool.add(row.id, row.meta, row.model, row.call, row.records)
+                    usd += row.usd
             digest = spool.close()
             if not spool.rows:
                 raise InputError("there are no rows", hint="write one JSON object a line to standard input")
             with self._locked():
-                job = self._job(spool, digest, provider, model)
+                job = self._job(spool, digest, provider, model, usd)
                 put_on_record(self._home, job.id, self._record)
                 for number, state in self._jobs.parts(job):
                     self._advance(job, number, state)
@@ -79,7 +88,7 @@ class Submission:
         finally:
             spool.discard()
 
-    def _job(self, spool: Spool, digest: str, provider: str, model: str) -> Job:
+    def _job(self, spool: Spool, digest: str, provider: str, model: str, usd: float) -> Job:
         """The job of these rows: one that is under way already, or a new one."""
         seed = f"{provider}|{self._service.endpoint.base_url}|{digest}"
         for generation in range(1000):
@@ -91,6 +100,7 @@ class Submission:
             if job.state == "open":
                 self._say(0, f"these rows are batch {job_id} already; going on with it")
                 return job
+        taken = self._reserve(usd)
         plan = plan_of(self._home, job_id)  # there is one if it was killed before it wrote the job down
         if plan is None:
             spool.keep(job_id)
@@ -98,7 +108,7 @@ class Submission:
         assert plan is not None
         nonce, number, plans = plan
         job = Job(job_id, provider, model, nonce, number, len(plans), self._service.clock())
-        self._jobs.add(job, plans)
+        self._jobs.add(job, plans, taken)
         return job
 
     def _advance(self, job: Job, number: int, state: PartState) -> None:

@@ -34,8 +34,7 @@ def budget(inner: Stage, purse: Purse, spending: Spending) -> Stage:
     """Send only what the budgets allow. An answer without a limit is stopped midway when it outgrows them."""
 
     def stage(request: CompletionRequest) -> Chunks:
-        if purse.price is None:
-            _refuse_unknown(purse, spending)
+        refuse_unknown(purse, spending)
         meter = _Meter(request, purse, spending)
         meter.begin()
         try:
@@ -63,6 +62,15 @@ def estimate(request: CompletionRequest, price: Price, output_tokens: float) -> 
     return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
 
 
+def reservation(request: CompletionRequest, purse: Purse) -> float:
+    """What is taken for a request in USD: it is not expected to cost more."""
+    return _at_most(request, purse.price, _expected_tokens(request, purse)) if purse.price else 0.0
+
+
+def _expected_tokens(request: CompletionRequest, purse: Purse) -> float:
+    return request.sampling.max_tokens or purse.most or purse.mean() or EXPECTED_TOKENS
+
+
 def _at_most(request: CompletionRequest, price: Price, output_tokens: float) -> float:
     given = sum(_MARGIN * estimate_tokens(message.content) + _FRAME_TOKENS for message in request.messages)
     return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
@@ -87,7 +95,7 @@ class _Meter:
         self.reported_usd: float | None = None
 
     def begin(self) -> None:
-        self._allowed = self._limited or self._purse.mean() or EXPECTED_TOKENS
+        self._allowed = _expected_tokens(self._request, self._purse)
         price = self._purse.price
         self._spending.take(self._held, _at_most(self._request, price, self._allowed) if price else 0.0)
 
@@ -118,9 +126,10 @@ class _Meter:
         return estimate(self._request, price, -(-self._characters // 4))
 
 
-def _refuse_unknown(purse: Purse, spending: Spending) -> None:
+def refuse_unknown(purse: Purse, spending: Spending) -> None:
+    """Raise `BudgetExceeded` for a model whose price is not known, if a budget needs it."""
     strict = spending.refuses_unknown
-    if strict is not None:
+    if purse.price is None and strict is not None:
         raise BudgetExceeded(
             f"the price of {purse.model} is not known, and {strict.name} needs it",
             hint=f'write input and output under [provider.NAME.prices."{purse.model.partition("/")[2]}"]'

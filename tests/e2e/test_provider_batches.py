@@ -423,3 +423,78 @@ def test_rows_that_are_fetched_count_once(one: Shop) -> None:
     assert model["request_count"] == 3, model
     assert model["token_usage"]["output_tokens"] == 28, model
     assert model["cost_usd"] == pytest.approx(2 * (9 * 2 + 14 * 10) / 1e6 / 2), model
+
+
+# -- money: with 1000 tokens a row may cost half a cent, and really costs 79 millionths of a dollar
+
+DAILY = "[budget.daily]\nusd = 0.015\n"
+THOUSAND = ("--max-tokens", "1000")
+
+
+def left_usd(one: Shop) -> float:
+    """What is left of the budget, which a request that is far too dear is told."""
+    options = ("-c", one.config, "-m", one.model, "--budget", "daily", "--max-tokens", "9999999")
+    line = one.fennec.complete(*options).failed("budget", 12)
+    return float(line.partition("budget daily has $")[2].split()[0])
+
+
+def refused(one: Shop, text: str, *options: str) -> str:
+    return one("submit", "-m", one.model, *options, rows=text).failed("budget", 12)
+
+
+def test_rows_that_may_cost_more_than_allowed_are_not_submitted(one: Shop) -> None:
+    line = refused(one, rows("one", "two"), *THOUSAND, "--max-cost", "0.01")
+    assert "the batch may cost $0.010020, and --max-cost has $0.010000 left" in line
+    assert (one.service.submitted(), one("status").text) == ([], "there are no batches\n")
+    assert one.submit(rows("one", "two"), *THOUSAND, "--max-cost", "0.0101")
+
+
+@pytest.mark.parametrize("where", ["option", "configuration"])
+def test_a_budget_is_charged_at_the_submit_and_settled_at_the_fetch(one: Shop, where: str) -> None:
+    configured(one, DAILY + ('[complete]\nbudget = "daily"\n' if where == "configuration" else ""))
+    options = (*THOUSAND, "--budget", "daily") if where == "option" else THOUSAND
+    job = one.submit(rows("one", "two"), *options)
+    assert left_usd(one) == pytest.approx(0.015 - 0.010020)
+    assert one.submit(rows("one", "two"), *options) == job
+    assert left_usd(one) == pytest.approx(0.015 - 0.010020)
+    refused(one, rows("three", "four"), *options)
+    for _ in range(2):
+        assert len(one.fetched(job)) == 2
+        assert left_usd(one) == pytest.approx(0.015 - 2 * 0.000079)
+    one.submit(rows("three", "four"), *options)
+    assert sorted(one.service.submitted()) == ["four", "one", "three", "two"]
+
+
+@pytest.mark.parametrize("step", ["upload", "create"])
+def test_a_submit_that_was_killed_is_charged_once(one: Shop, step: str) -> None:
+    configured(one, DAILY + '[complete]\nbudget = "daily"\n')
+    one.submit_killed(rows("one"), step, "before")
+    before = left_usd(one)
+    assert before < 0.015
+    job = one.submit(rows("one"))
+    assert left_usd(one) == before
+    one.fetched(job)
+    assert left_usd(one) == pytest.approx(0.015 - 0.000079)
+
+
+def test_a_batch_that_was_cancelled_before_anything_was_answered_costs_nothing(shop: Shop) -> None:
+    configured(shop, DAILY)
+    shop.service.polls = 1000
+    job = shop.submit(rows("one", "two"), *THOUSAND, "--budget", "daily")
+    assert left_usd(shop) < 0.006
+    shop("cancel", job)
+    shop.fetched(job)
+    assert left_usd(shop) == 0.015
+
+
+def test_a_price_that_is_not_known_is_refused_where_a_budget_needs_it(one: Shop) -> None:
+    model = ("submit", "-m", "openai/new")
+    line = one(*model, "--max-cost", "1", rows=rows("one")).failed("budget", 12)
+    assert "the price of openai/new is not known" in line
+    assert one.service.submitted() == []
+    configured(one, '[budget.loose]\nusd = 1\nunknown_price = "allow"\n')
+    assert one(*model, "--budget", "loose", rows=rows("one")).status == 0
+
+
+def test_a_budget_that_is_not_configured_is_refused(one: Shop) -> None:
+    one("submit", "-m", one.model, "--budget", "weekly", rows=rows("one")).failed("config", 3)
