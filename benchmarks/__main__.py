@@ -31,7 +31,7 @@ from benchmarks.tools import (
 )
 
 Run = tuple[str, str]  # tool, case
-LIGHT = ("pass", "version", "help", "complete help", "live", "live tls", "live alone")
+LIGHT = ("pass", "version", "help", "complete help", "live", "live tls", "live alone", "live messages")
 CASES = tuple(dict.fromkeys((*LIGHT, *CACHED, *CHUNKS, *STATE, *ROWS)))
 
 # How often each run is made: normally (about nine minutes on two cores) and with --quick (about twenty seconds).
@@ -41,6 +41,7 @@ TIMES: dict[Run, tuple[int, int]] = {
     ("fennec", "store"): (5, 1),
     ("fennec", "20k"): (9, 2),
     ("fennec", "20k ndjson"): (9, 2),
+    ("fennec", "20k messages"): (9, 2),
     ("fennec", "200k"): (5, 1),
     ("fennec", "transactions"): (5, 1),
     ("fennec", "updates"): (3, 1),

@@ -1,4 +1,4 @@
-"""A loopback server that speaks streamed Chat Completions and is never the bottleneck.
+"""A loopback server that speaks streamed Chat Completions and Messages, and is never the bottleneck.
 
 The model's name selects the script: `bench-200000` answers with that many chunks. Answers are built once; every event
 is an HTTP chunk of its own, as servers send them, and as many go into one `send` as the socket takes.
@@ -24,6 +24,11 @@ _EVENT = (
     '"choices":[{choice}],"usage":{usage}}}'
 )
 _CHOICE = '{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}'
+_MESSAGE = (
+    '{"id":"msg_01BenchBenchBenchBench","type":"message","role":"assistant","model":"bench-2026-11-01","content":[],'
+    '"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":1}}'
+)
+_END = '{"stop_reason":"end_turn","stop_sequence":null}'
 _USAGE = '{"prompt_tokens":9,"completion_tokens":%d,"total_tokens":%d}'
 
 
@@ -49,6 +54,28 @@ def answer(count: int) -> bytes:
     )
 
 
+@cache
+def message(count: int) -> bytes:
+    """The same answer in Anthropic's Messages."""
+    words = [
+        _named("content_block_delta", f',"index":0,"delta":{{"type":"text_delta","text":{_quoted(word)}}}')
+        for word in WORDS
+    ]
+    return b"".join(
+        (
+            _HEAD,
+            _named("message_start", f',"message":{_MESSAGE}'),
+            _named("content_block_start", ',"index":0,"content_block":{"type":"text","text":""}'),
+            _named("ping"),
+            *islice(cycle(words), count),
+            _named("content_block_stop", ',"index":0'),
+            _named("message_delta", f',"delta":{_END},"usage":{{"output_tokens":{count}}}'),
+            _named("message_stop"),
+            b"0\r\n\r\n",
+        )
+    )
+
+
 def _event(delta: str, finish: str = "null") -> str:
     return _EVENT.format(choice=_CHOICE.format(delta=delta, finish=finish), usage="null")
 
@@ -57,9 +84,13 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\n", "\\n") + '"'
 
 
-def _chunk(data: str) -> bytes:
-    event = f"data: {data}\n\n".encode()
+def _chunk(data: str, before: str = "") -> bytes:
+    event = f"{before}data: {data}\n\n".encode()
     return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+def _named(name: str, fields: str = "") -> bytes:
+    return _chunk(f'{{"type":"{name}"{fields}}}', f"event: {name}\n")
 
 
 def serve(connection: socket.socket, secure: Callable[[socket.socket], socket.socket]) -> None:
@@ -70,8 +101,9 @@ def serve(connection: socket.socket, secure: Callable[[socket.socket], socket.so
 
 def _answer_all(connection: socket.socket) -> None:
     with connection, connection.makefile("rb") as requests:
-        while requests.readline():
-            connection.sendall(answer(_wanted(_body(requests))))
+        while line := requests.readline():
+            said = message if b"/messages" in line else answer
+            connection.sendall(said(_wanted(_body(requests))))
 
 
 def _body(requests: BufferedIOBase) -> bytes:
@@ -111,6 +143,7 @@ def main() -> None:
     authority.cert_pem.write_to_path(sys.argv[1])
     for count in map(int, sys.argv[2:]):
         answer(count)
+        message(count)
     print(listen(lambda plain: plain), listen(lambda plain: context.wrap_socket(plain, server_side=True)), flush=True)
     sys.stdin.buffer.read()
     os._exit(0)

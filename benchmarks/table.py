@@ -7,7 +7,14 @@ from statistics import median
 from benchmarks.measure import Sample
 
 Samples = Mapping[tuple[str, str], Sequence[Sample]]  # (tool, case) -> runs
-TOOLS = ("fennec", "llm", "sgpt", "openai", "curl")
+TOOLS = (
+    "fennec",
+    "llm",
+    "sgpt",
+    "openai",
+    "anthropic",
+    "curl",
+)  # all but anthropic's SDK are asked in Chat Completions
 LIVE = "live answer, 1 chunk"
 P = "python -c pass"  # the row that is the unit of the others
 
@@ -74,6 +81,7 @@ ROWS = (
         (Goal("<=", 13.5, P), Goal("<=", 0.25, "llm"), Goal("<=", 0.25, "openai")),
         TOOLS,
     ),
+    Row("the same in Messages", "ms", ("live messages",), wall_ms, (Goal("<=", 13.5, P),)),
     Row("the same over verified TLS", "ms", ("live tls",), wall_ms),
     Row(
         "verified TLS, on top",
@@ -101,6 +109,7 @@ ROWS = (
         (Goal(">=", 6, "openai"), Goal(">=", 8, "llm")),
         TOOLS,
     ),
+    Row("the same in Messages, CPU", "x Chat", ("20k messages", "20k"), lambda told, chat: cpu_us(told) / cpu_us(chat)),
     Row(
         "200,000 chunks, CPU",
         "us/chunk",
@@ -205,7 +214,7 @@ def render(samples: Samples) -> str:
         goals = ", ".join(map(str, row.goals))
         lines.append((row.name, shown(own), row.unit, in_p, goals, verdict(row, known), *others))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = {1, 3, 6, 7, 8}  # columns of numbers
+    right = {1, 3, *range(6, 5 + len(TOOLS))}  # columns of numbers
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column in right else cell.ljust(width)

@@ -13,7 +13,16 @@ from benchmarks.server import answer_text
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "Name three colours.\n"
-CHUNKS = {"live": 1, "live alone": 1, "live tls": 1, "20k": 20_000, "20k ndjson": 20_000, "200k": 200_000}
+CHUNKS = {
+    "live": 1,
+    "live alone": 1,
+    "live tls": 1,
+    "live messages": 1,
+    "20k": 20_000,
+    "20k ndjson": 20_000,
+    "20k messages": 20_000,
+    "200k": 200_000,
+}
 ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
 CACHED = {"cached": 1, "cached 1k": 250, "cached 100k": 25_000, "few entries": 1, "many entries": 1}  # chunks
 ENTRIES = {"few entries": 100, "many entries": 100_000}  # that lie beside the answer
@@ -51,6 +60,8 @@ class Bench:
             "LANG": "C.UTF-8",
             "OPENAI_API_KEY": "sk-bench",
             "OPENAI_BASE_URL": self.base_url,
+            "ANTHROPIC_API_KEY": "sk-bench",
+            "ANTHROPIC_BASE_URL": self.base_url.removesuffix("/v1"),
             "LLM_USER_PATH": str(self.scratch / "llm"),
             **SGPT,
             "API_BASE_URL": self.base_url,
@@ -88,7 +99,8 @@ def fennec(environment: Path, case: str) -> list[str]:
         return [str(environment / "bin" / "python"), "-c", "pass"]
     if case in CHUNKS:
         ndjson = ["--ndjson"] if case.endswith("ndjson") else []
-        return [program, "complete", "-m", f"openai/bench-{CHUNKS[case]}", *ndjson]
+        provider = "anthropic" if case.endswith("messages") else "openai"
+        return [program, "complete", "-m", f"{provider}/bench-{CHUNKS[case]}", *ndjson]
     if case == "loop 16":
         return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "loop.py"), "bench-1", "16"]
     if case in ROWS:
@@ -115,6 +127,11 @@ def openai(environment: Path, case: str) -> list[str]:
     return [str(environment / "bin" / "python"), str(ROOT / "benchmarks" / "openai_sdk.py"), f"bench-{CHUNKS[case]}"]
 
 
+def anthropic(environment: Path, case: str) -> list[str]:
+    program = ROOT / "benchmarks" / "anthropic_sdk.py"
+    return [str(environment / "bin" / "python"), str(program), f"bench-{CHUNKS[case]}"]
+
+
 def sgpt(environment: Path, case: str) -> list[str]:
     return [str(environment / "bin" / "sgpt"), "--no-cache", "--model", f"bench-{CHUNKS[case]}"]
 
@@ -128,6 +145,7 @@ ARGV: dict[str, Callable[[Path, str], list[str]]] = {
     "llm": llm,
     "sgpt": sgpt,
     "openai": openai,
+    "anthropic": anthropic,
     "curl": curl,
 }
 PACKAGES = {"sgpt": ("shell-gpt", "click")}  # shell-gpt 1.5.1 imports click and does not say so

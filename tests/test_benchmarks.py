@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.__main__ import interleaved
 from benchmarks.measure import Sample
-from benchmarks.server import answer, answer_text
+from benchmarks.server import answer, answer_text, message
 from benchmarks.table import ROWS, Goal, figures, render, verdict
 from benchmarks.tools import missing
-from fennec_cli.dialects import chat
+from fennec_cli.dialects import chat, messages
 from fennec_cli.transport.chunked import Dechunker
 from fennec_cli.wire.sse import SSEDecoder
 
@@ -28,6 +28,13 @@ def test_the_scripted_answer_is_a_valid_stream_of_the_known_text() -> None:
     body = Dechunker().feed(answer(25).partition(b"\r\n\r\n")[2])
     chunks = [chunk for event in SSEDecoder().feed(body) for chunk in chat.decode(event)]
     assert "".join(chunk.content or "" for chunk in chunks) == answer_text(25)
+
+
+def test_the_scripted_message_is_the_same_answer_in_messages() -> None:
+    body = Dechunker().feed(message(25).partition(b"\r\n\r\n")[2])
+    chunks = [chunk for event in SSEDecoder().feed(body) for chunk in messages.decode(event)]
+    assert "".join(chunk.content or "" for chunk in chunks) == answer_text(25)
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
 
 
 def test_a_goal_in_terms_of_another_tool_is_open_without_it() -> None:
