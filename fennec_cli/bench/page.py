@@ -81,9 +81,7 @@ def _plots(run: Run) -> str:
         (f"Time to first token{at}", "share of requests answered within", _distribution(run)),
         (
             "Latency against rate",
-            "TTFT: median with its 95 % interval, dashed the p90"
-            if len(run.levels) > 1
-            else "TTFT: median with its 95 % interval; --sweep shows more levels of load",
+            _told_of_rate(run),
             _against_rate(run),
         ),
         (
@@ -108,7 +106,7 @@ def _distribution(run: Run) -> str:
             series.append(Series(name, number, _cumulated(values), line="steps", dots=False))
     if not series:
         return _nothing("No request was answered.")
-    x = Axis("seconds to the first token", _short_seconds, zero=False, log=True)
+    x = Axis("time to the first token", _short_seconds, zero=False, log=True)
     return plot("distribution of the time to first token", x, Axis("", lambda share: f"{share:.0%}", most=1.0), series)
 
 
@@ -142,6 +140,15 @@ def _against_rate(run: Run) -> str:
     if not any(each.marks for each in series):
         return _nothing("No request was answered.")
     return plot("latency against rate", Axis("answers a second", _plain), Axis("", _short_seconds, log=True), series)
+
+
+def _told_of_rate(run: Run) -> str:
+    parts = ["TTFT: median with its 95 % interval"]
+    if any(
+        found is not None and found.p90 is not None for found in (each.distributions["ttft"] for each in run.figures)
+    ):
+        parts.append("dashed the p90")
+    return ", ".join(parts) + ("" if len(run.levels) > 1 else "; --sweep shows more levels of load")
 
 
 def _over_time(run: Run) -> str:

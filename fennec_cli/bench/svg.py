@@ -10,6 +10,7 @@ from fennec_cli.tuples import NamedTuple
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 44
 COLOURS = 8
+_APART = 9  # points, so that one does not hide the other
 Format = Callable[[float], str]
 
 
@@ -45,6 +46,14 @@ class Axis(NamedTuple):
     most: float | None = None
 
 
+class _Place(NamedTuple):
+    """What a point with its interval takes up of the picture."""
+
+    x: float
+    top: float
+    bottom: float
+
+
 class _Scale:
     def __init__(self, axis: Axis, values: Sequence[float], begin: float, end: float) -> None:
         positive = [value for value in values if value > 0]
@@ -76,10 +85,11 @@ def plot(title: str, x: Axis, y: Axis, series: Sequence[Series]) -> str:
     across = _Scale(x, [mark.x for mark in marks], LEFT, WIDTH - RIGHT)
     heights = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
     up = _Scale(y, heights, HEIGHT - BOTTOM, TOP)
+    taken: list[_Place] = []
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         *_grid(x, y, across, up),
-        *(part for each in series for part in _drawn(each, across, up)),
+        *(part for each in series for part in _drawn(each, across, up, taken)),
         "</svg>",
     ]
     return "".join(parts)
@@ -104,9 +114,15 @@ def _grid(x: Axis, y: Axis, across: _Scale, up: _Scale) -> list[str]:
     return parts
 
 
-def _drawn(series: Series, across: _Scale, up: _Scale) -> list[str]:
+def _drawn(series: Series, across: _Scale, up: _Scale, taken: list[_Place]) -> list[str]:
+    """`taken` are the places of points without a line so far: one that would hide another stands beside it."""
     colour = f"c{series.colour % COLOURS}"
     points = [(across(mark.x), up(mark.y)) for mark in series.marks]
+    if not series.line:
+        points = [
+            (_beside(taken, place, [up(value) for value in (mark.y, mark.low, mark.high) if value is not None]), height)
+            for mark, (place, height) in zip(series.marks, points, strict=True)
+        ]
     parts = []
     if series.line and len(points) > 1:
         path = _path(points, jumps=series.line == "steps")
@@ -125,6 +141,15 @@ def _drawn(series: Series, across: _Scale, up: _Scale) -> list[str]:
                 f'<circle class="dot {colour}" cx="{place:.1f}" cy="{height:.1f}" r="4"><title>{text}</title></circle>'
             )
     return parts
+
+
+def _beside(taken: list[_Place], place: float, heights: Sequence[float]) -> float:
+    top, bottom = min(heights), max(heights)
+    in_the_way = [other.x for other in taken if top - _APART < other.bottom and other.top - _APART < bottom]
+    shifts = (shift * sign for shift in range(0, WIDTH, 2) for sign in (-1, 1))
+    free = next(place + shift for shift in shifts if all(abs(place + shift - other) >= _APART for other in in_the_way))
+    taken.append(_Place(free, top, bottom))
+    return free
 
 
 def _path(points: Sequence[tuple[float, float]], *, jumps: bool) -> str:

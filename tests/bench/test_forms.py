@@ -159,6 +159,15 @@ def test_a_plot_of_values_without_spread_is_drawn() -> None:
         assert "nan" not in drawn
 
 
+def test_points_that_would_hide_each_other_stand_side_by_side() -> None:
+    alike, above = [Mark(1.0, 5.0, "", 4.0, 6.0)], [Mark(1.0, 9.0)]
+    series = [Series("s", place, marks, line="") for place, marks in enumerate((alike, alike, alike, above))]
+    drawn = plot("t", Axis("x", str), Axis("y", str), series)
+    places = [float(found) for found in re.findall(r'<circle[^>]* cx="([\d.]+)"', drawn)]
+    assert places[0] == places[3]
+    assert sorted(place - places[0] for place in places) == [-10, 0, 0, 10]
+
+
 @pytest.mark.parametrize(
     ("shown", "text"),
     [
