@@ -21,7 +21,7 @@ from fennec_cli.bench.units import digits, seconds, usd
 from fennec_cli.bench.worker import NO_END
 from fennec_cli.config import Config
 from fennec_cli.errors import BudgetExceeded, FennecError, InputError, PartialBatch, Regression, UsageError
-from fennec_cli.output.notes import Notes, wants_color
+from fennec_cli.output.notes import Notes, notes_for, wants_color
 from fennec_cli.output.progress import StatusLine
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.registry import ProviderRegistry
@@ -31,7 +31,9 @@ from fennec_cli.store import NullStore
 
 def run_bench(options: BenchOptions, config: Config) -> int:
     """Run the command and return its exit status."""
-    notes = _notes(options, config)
+    notes = notes_for(options, config.log.file, config.notes)
+    if options.report is not None and options.report == options.output:
+        raise UsageError("--report and --output name the same file")
     baseline = _baseline(options.baseline) if options.baseline else None
     if options.measures_itself:
         from fennec_cli.bench.itself import measure_itself
@@ -282,20 +284,6 @@ def _environment(began: float) -> dict[str, object]:
         "processors": os.cpu_count(),
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
     }
-
-
-def _notes(options: BenchOptions, config: Config) -> Notes:
-    notes = Notes(
-        verbosity=options.verbose,
-        quiet=options.quiet,
-        log_file=options.log_file or config.log.file,
-        color=wants_color(os.environ, no_color=options.no_color),
-    )
-    for note in config.notes:
-        notes.warn(note)
-    if options.report is not None and options.report == options.output:
-        raise UsageError("--report and --output name the same file")
-    return notes
 
 
 def _sink(options: BenchOptions) -> Sink:

@@ -14,7 +14,7 @@ from fennec_cli.completion.requests import Requests
 from fennec_cli.config import Config
 from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter
-from fennec_cli.output.notes import Notes, wants_color
+from fennec_cli.output.notes import Notes, notes_for
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
-    notes = _notes(options, config)
+    notes = notes_for(options, config.log.file, config.notes)
     mode = options.cache or config.cache.mode
     if options.semantic and options.cache is None and mode == "off":
         mode = "use"
@@ -63,7 +63,7 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
 
 def offline_run(options: CompleteOptions, config: Config, *, start: float) -> "_Run":
     """Return the run that these options would be, for questions about its request. It opens no socket."""
-    notes = _notes(options, config)
+    notes = notes_for(options, config.log.file, config.notes)
     registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=True)
     guards = Safeguards(filter_policy(config, options.redact), say=notes.loud)
     return _made(options, config, registry, guards, notes, "only", start)
@@ -322,18 +322,6 @@ def _overrides(options: CompleteOptions) -> Overrides:
         no_breaker=options.no_breaker,
         many=options.input_format != "text",
     )
-
-
-def _notes(options: CompleteOptions, config: Config) -> Notes:
-    notes = Notes(
-        verbosity=options.verbose,
-        quiet=options.quiet,
-        log_file=options.log_file or config.log.file,
-        color=wants_color(os.environ, no_color=options.no_color),
-    )
-    for note in config.notes:
-        notes.warn(note)
-    return notes
 
 
 def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -> None:

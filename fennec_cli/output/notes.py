@@ -3,10 +3,27 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from fennec_cli.errors import FennecError, OutputError
 from fennec_cli.redactor import redacted
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Voice(Protocol):
+        """What a command's options say about its notes."""
+
+        @property
+        def verbose(self) -> int: ...
+        @property
+        def quiet(self) -> bool: ...
+        @property
+        def log_file(self) -> str | None: ...
+        @property
+        def no_color(self) -> bool: ...
+
 
 RED, RESET = "\x1b[31m", "\x1b[0m"
 CLEAR = "\r\x1b[K"
@@ -68,6 +85,19 @@ class Notes:
         clear = CLEAR if self._status else ""
         self._status = ""
         write_quietly(2, f"{clear}{line}\n".encode("utf-8", "replace"))
+
+
+def notes_for(options: "Voice", log_file: str | None, warnings: Iterable[str]) -> Notes:
+    """The notes of a command with these options. `log_file` is the configured one, `warnings` are said at once."""
+    notes = Notes(
+        verbosity=options.verbose,
+        quiet=options.quiet,
+        log_file=options.log_file or log_file,
+        color=wants_color(os.environ, no_color=options.no_color),
+    )
+    for warning in warnings:
+        notes.warn(warning)
+    return notes
 
 
 def write_quietly(fd: int, data: bytes) -> None:
