@@ -39,4 +39,4 @@ def _forms(secret: str) -> tuple[str, ...]:
             text = encode(b"\0" * before + data).decode()
             first, last = (0, 2, 3)[before], len(text) - (0, 3, 2)[(len(data) + before) % 3]
             coded.append(text[first:last])
-    return tuple(dict.fromkeys([secret, quote(secret, safe=""), quote_plus(secret), *coded]))
+    return tuple(dict.fromkeys([secret, quote(data, safe=""), quote_plus(data), *coded]))

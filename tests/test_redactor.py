@@ -56,3 +56,37 @@ def test_errors_and_notes_go_through_it(capfd: pytest.CaptureFixture[str], tmp_p
         for text in (capfd.readouterr().err, file.read()):
             assert text.count("***") == 6
             assert "canary" not in text
+
+
+def test_six_characters_are_a_secret_and_five_are_none() -> None:
+    hide("abcdef")
+    hide("uvwxy")
+    assert redacted("abcdef uvwxy") == "*** uvwxy"
+
+
+def test_a_longer_secret_goes_first_whatever_it_begins_with() -> None:
+    hide("zz-secret")
+    hide("aa-zz-secret-more")
+    assert redacted("aa-zz-secret-more") == "***"
+
+
+def test_a_slash_is_hidden_as_urls_spell_it() -> None:
+    hide("secret/key")
+    assert redacted("secret%2Fkey") == "***"
+
+
+def test_a_key_that_is_not_utf8_is_hidden_too() -> None:
+    hide("secret-\udcff")
+    assert redacted("a secret-\udcff!") == "a ***!"
+
+
+@pytest.mark.parametrize("length", range(6, 12))
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("after", range(3))
+def test_base64_hides_every_group_that_is_the_secret_s_alone(length: int, before: int, after: int) -> None:
+    """A character that a neighbouring byte has a part in is left: no other one is."""
+    key = "secret-key-x"[:length]
+    hide(key)
+    coded = b64encode(b"\xff" * before + key.encode() + b"\xff" * after).decode().rstrip("=")
+    begin, end = -(-8 * before // 6), 8 * (before + length) // 6
+    assert redacted(coded) == f"{coded[:begin]}***{coded[end:]}"
