@@ -177,6 +177,8 @@ class Ledger:
             end = place + _HEAD.size + length
             if kind not in _KINDS or own != zlib.crc32(head[:-4]) or end > size:
                 return place
+            if kind in (_OUTPUT, _TAIL) and length != _POSITION.size:
+                return place
             payload = b""
             if end > size - _CHECKED or kind in (_OUTPUT, _TAIL):
                 inside = place - begin + _HEAD.size

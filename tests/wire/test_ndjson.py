@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,31 +9,11 @@ from hypothesis import strategies as st
 from fennec_cli.errors import ProtocolError
 from fennec_cli.wire import Event
 from fennec_cli.wire.ndjson import NDJSONDecoder
+from tests.wire.slow_ndjson import slow_ndjson
 from tests.wire.wire_cuts import TRANSCRIPTS, Outcome, cut, random_cuts, run, single_cuts
 
 PIECES = [b"\n", b"\r\n", b"\r", b" ", b"{}", b'{"a":1}', b'{"a":', b"1", b"[", b"]", b"\0", b"\xff", b"\xc3"]
 PIECES += ["é".encode(), "\u2028".encode(), "\x85".encode(), b"\x0c"]
-
-
-def slow_ndjson(stream: bytes) -> Outcome:
-    """The judge: look at one line after the other of the whole stream."""
-    events: list[Event] = []
-    at = 0
-    while (end := stream.find(b"\n", at)) >= 0:
-        line = stream[at:end]
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            return Outcome(events, f"event {len(events) + 1}, byte {at + error.start} of the stream: not UTF-8")
-        if line.strip():
-            events.append(Event(line[:-1] if line.endswith(b"\r") else line))
-        at = end + 1
-    last = stream[at:]
-    try:
-        orjson.loads(last)
-    except orjson.JSONDecodeError:
-        return Outcome(events)
-    return Outcome([*events, Event(last[:-1] if last.endswith(b"\r") else last)])
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in sorted(TRANSCRIPTS.glob("*.ndjson"))])

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import random
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from fennec_cli.errors import ProtocolError
 from fennec_cli.wire import Event
 from fennec_cli.wire.sse import SSEDecoder
+from tests.conftest import soak
 from tests.wire.slow_sse import slow_sse
 from tests.wire.wire_cuts import TRANSCRIPTS, cut, random_cuts, run, single_cuts
 
@@ -128,7 +128,7 @@ def test_sse_fuzz_1e6() -> None:
     dice = random.Random(1_000_000)
     corpus = [case_bytes(case) for case in CASES] + [path.read_bytes()[:600] for path in STREAMS]
     corpus = [stream for stream in corpus if len(stream) < 700]
-    for _ in range(1_000_000 if os.environ.get("FENNEC_SOAK") == "1" else 20_000):
+    for _ in range(soak(20_000, 1_000_000)):
         stream = mutated(dice.choice(corpus), dice)
         pieces = cut(stream, [dice.randint(0, len(stream)) for _ in range(dice.randint(0, 5))])
         assert run(SSEDecoder(), pieces) == slow_sse(stream), pieces
