@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fennec_cli import redactor
 
 PREFIXES = ("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")
+
+# A machine with other work is no fault of a test.
+settings.register_profile("fennec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fennec")
 
 
 @pytest.fixture(autouse=True)

@@ -208,6 +208,7 @@ def test_without_a_home_there_is_no_cache_and_that_is_said(tmp_path: Path) -> No
     assert "HOME is not set" in said[0]
 
 
+@pytest.mark.soak
 def test_cache_corrupt_random_pages(place: Path) -> None:
     rng = random.Random(7)
     texts = {name(number): rng.randbytes(3000).hex() for number in range(30)}
@@ -249,6 +250,7 @@ def write_for_ever(place: Path, seed: int, ready: Any) -> None:
         cache.put(name(number), record(str(number) * rng.choice((10, 1000, 300_000))), {})
 
 
+@pytest.mark.soak
 def test_cache_kill9_1000(place: Path) -> None:
     rng, context = random.Random(3), multiprocessing.get_context("fork")
     for turn in range(soak(50, 1000) // 2):

@@ -135,6 +135,7 @@ def test_audit_enospc(tmp_path: Path) -> None:
     assert b'"repair"' in path.read_bytes()
 
 
+@pytest.mark.soak
 def test_audit_rotation_under_load(tmp_path: Path) -> None:
     path, processes, each = tmp_path / "audit" / "audit.jsonl", 8, soak(50, 2000)
     running = [hammer(path, each, "9000") for _ in range(processes)]

@@ -68,6 +68,7 @@ def files_of(home: Path, *known: str) -> Iterator[Path]:
             yield path
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", FAILURES)
 def test_canary_everywhere(fennec: Fennec, serve: Serve, name: str) -> None:
     """Every failure, with the HTTP exchange and a log, in all formats in turn."""

@@ -63,6 +63,7 @@ def test_four_processes_never_send_more_than_burst_and_rate(
             assert last - first + 1 <= burst + rate * seconds + 1
 
 
+@pytest.mark.soak
 def test_a_server_killed_in_the_middle_fails_no_row(
     fennec: Fennec, serve: Serve, redis_server: RedisServer, tmp_path: Path
 ) -> None:

@@ -140,6 +140,7 @@ def rotate_once(
     wins.put((key, len(source_says)))  # type: ignore[arg-type]
 
 
+@pytest.mark.soak
 def test_keys_concurrent_rotation_one_winner(environ: Environ) -> None:
     context = multiprocessing.get_context("fork")
     for _ in range(soak(3, 50)):

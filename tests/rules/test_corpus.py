@@ -65,6 +65,7 @@ def hostile(rule: Rule) -> list[str]:
     return texts
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rule", SECRETS + PERSONAL, ids=lambda rule: f"{rule.name}:{re.escape(rule.pattern[:12])}")
 def test_filter_no_redos(rule: Rule) -> None:
     """CPU time of the slowest text; in CI half a second for an eighth of it, where more than linear would need many."""

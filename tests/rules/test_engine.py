@@ -56,6 +56,7 @@ def spans(found: list[Match]) -> list[tuple[int, int, str]]:
     return [(match.start, match.end, match.rule.name) for match in found]
 
 
+@pytest.mark.soak
 def test_ranges_and_literals_leave_nothing_out() -> None:
     rng = random.Random(1)
     for _ in range(soak(25, 1500)):
@@ -76,6 +77,7 @@ def test_filter_chunking_equivalence_1e6() -> None:
             done += len(cuts)
 
 
+@pytest.mark.soak
 def test_every_single_cut_and_single_characters_give_the_same() -> None:
     rng = random.Random(3)
     for _ in range(soak(4, 400)):
