@@ -1,11 +1,13 @@
 """Rate limits: never above burst and rate, places in a queue, what providers say, and clocks that jump."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from fennec_cli.bucket import LONGEST_WAIT_S, RateLimiter, Record, hold, learn, reserve, settle
 from fennec_cli.chunk import ObservedLimits
+from tests.conftest import soak
 
 NOW = 1_000_000.0
 
@@ -176,3 +178,99 @@ def test_what_was_learnt_outlives_a_hold_and_a_clock_that_is_set_back() -> None:
     record = learn(None, NOW, ObservedLimits(tokens=60.0))
     record, _ = reserve(record, earlier, amount=60.0)
     assert reserve(record, earlier, amount=30.0)[1].wait_s == pytest.approx(30.0)  # sixty tokens a minute
+
+
+class Level:
+    """A bucket as everybody draws it: what is in it at a moment, which may lie ahead; between moments it fills up."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self.limiter, self.left, self.at = limiter, limiter.burst, -1e9
+
+    def read(self, now: float) -> float:
+        return min(self.limiter.burst, self.left + self.limiter.per_s * (now - self.at))
+
+    def wait(self, now: float, cost: float) -> float:
+        """What is larger than the bucket goes when it is full."""
+        return max(0.0, (min(cost, self.limiter.burst) - self.read(now)) / self.limiter.per_s)
+
+    def take(self, moment: float, cost: float) -> None:
+        self.left, self.at = self.read(moment) - cost, moment
+
+
+class Machine(RuleBasedStateMachine):
+    """Requests, corrections, answers of the provider and clocks that jump, against two buckets and a moment."""
+
+    @initialize(
+        per_s=st.sampled_from([0.5, 3.0]),
+        burst=st.sampled_from([1.0, 4.0]),
+        tokens_per_s=st.sampled_from([10.0, 100.0]),
+    )
+    def begin(self, per_s: float, burst: float, tokens_per_s: float) -> None:
+        self.now, self.record = NOW, None
+        self.requests, self.tokens = RateLimiter(per_s, burst), RateLimiter(tokens_per_s, 50.0)
+        self.forget()
+
+    record: Record | None
+
+    def forget(self) -> None:
+        self.levels, self.held, self.noted, self.counted = (Level(self.requests), Level(self.tokens)), 0.0, None, False
+
+    noted: float | None
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 20.0, 3600.0, -0.5, -50.0, -61.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def look(self) -> None:
+        """A clock that was set back by more than a minute since the last note makes notes worthless."""
+        if self.noted is not None and self.noted - self.now > 60.0:
+            self.forget()
+
+    @rule(amount=st.sampled_from([0.0, 1.0, 30.0, 50.0, 80.0]), longest=st.sampled_from([0.0, 2.0, 500.0]))
+    def ask(self, amount: float, longest: float) -> None:
+        self.look()
+        costs = (1.0, amount)
+        waits = [level.wait(self.now, cost) for level, cost in zip(self.levels, costs, strict=True)]
+        wait = max(*waits, self.held - self.now)
+        self.record, turn = reserve(
+            self.record, self.now, requests=self.requests, tokens=self.tokens, amount=amount, longest_wait=longest
+        )
+        assert turn.wait_s == pytest.approx(max(0.0, wait), abs=1e-6)
+        if abs(wait - longest) > 1e-6:
+            assert turn.granted == (wait < longest)
+        if turn.granted:
+            self.noted, self.counted = self.now, True
+            for level, cost in zip(self.levels, costs, strict=True):
+                level.take(self.now + turn.wait_s, cost)
+
+    @rule(reserved=st.sampled_from([10.0, 50.0]), used=st.sampled_from([0.0, 10.0, 70.0]))
+    def correct(self, reserved: float, used: float) -> None:
+        self.record = settle(self.record, reserved, used, self.tokens)
+        if self.counted:
+            self.levels[1].left += reserved - used
+
+    @rule(seconds=st.sampled_from([0.0, 5.0, 300.0]))
+    def told_to_wait(self, seconds: float) -> None:
+        self.record = hold(self.record, self.now, seconds)
+        if seconds:
+            self.stopped(seconds)
+
+    @rule(left=st.sampled_from([0.0, 7.0]), reset_s=st.sampled_from([3.0, 40.0]), kind=st.booleans())
+    def told_what_is_left(self, left: float, reset_s: float, kind: bool) -> None:
+        names = ("requests_left", "requests_reset_s") if kind else ("tokens_left", "tokens_reset_s")
+        told = ObservedLimits(**dict(zip(names, (left, reset_s), strict=True)))
+        self.look()
+        self.record = learn(self.record, self.now, told)
+        if not left:
+            self.stopped(reset_s)
+
+    def stopped(self, seconds: float) -> None:
+        self.look()
+        self.noted, self.held = self.now, max(self.held, self.now + seconds)
+
+
+@pytest.mark.soak
+def test_limiter_model_stateful() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Machine, settings=settings(max_examples=soak(100, 10_000), stateful_step_count=30, deadline=None)
+    )

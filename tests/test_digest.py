@@ -41,3 +41,34 @@ def test_deep_values_are_compared_as_a_whole() -> None:
     changed = json.loads(json.dumps(BODY["tools"]))
     changed[0]["function"]["parameters"]["properties"]["a"]["type"] = "y"
     assert differences(fields(), fields(tools=changed)) == ["tools.0.function.parameters"]
+
+
+def test_provider_and_url_are_fields_and_headers_are_hashes_of_their_values() -> None:
+    found = fields()
+    assert (found["provider"], found["url"]) == ("openai", "https://x/v1")
+    # What earlier releases stored is compared with it: `printf b | sha256sum`.
+    assert found["header.openai-beta"] == "1 bytes, sha256 3e23e8160039594a"
+
+
+def test_names_of_more_than_64_characters_are_hashed() -> None:
+    assert fields(model="m" * 64)["model"] == "m" * 64
+    assert fields(model="m" * 65)["model"].startswith("65 bytes, sha256 ")
+
+
+def test_what_lies_on_the_fourth_level_stands_and_what_lies_deeper_is_hashed_in_any_order() -> None:
+    found = fields(a={"b": {"c": {"d": 1}}}, x={"y": {"z": {"e": {"q": 1, "p": None}}}}, lists=[[[[1]]]])
+    assert found["a.b.c.d"] == 1
+    assert found["x.y.z.e"].startswith("16 bytes, ")
+    assert found["lists.0.0.0"].startswith("3 bytes, ")
+    assert found == fields(a={"b": {"c": {"d": 1}}}, x={"y": {"z": {"e": {"p": None, "q": 1}}}}, lists=[[[[1]]]])
+
+
+def test_nothing_and_truths_stand() -> None:
+    found = fields(seed=None, logprobs=False, empty=[], none={})
+    assert (found["seed"], found["logprobs"]) == (None, False)
+    assert found["empty"].startswith("2 bytes, ")
+    assert found["none"].startswith("2 bytes, ")
+
+
+def test_half_a_character_is_no_obstacle() -> None:
+    assert fields_of("openai", "u", {"x": "a\ud800"}, b"{}")["header.x"].startswith("2 bytes, ")

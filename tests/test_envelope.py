@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fennec_cli.encryption import AESGCMCipher
-from fennec_cli.envelope import COMPRESS_FROM, is_fresh, seal, unseal
+from fennec_cli.envelope import COMPRESS_FROM, LARGEST_BODY, is_fresh, seal, unseal
 
 NAME, KEY = "ab" * 32, b"k" * 32
 BODIES = [b"", b"{}", b"short", b"long" * COMPRESS_FROM, bytes(range(256)) * 20]
@@ -73,3 +73,28 @@ def test_bytes_of_somebody_else_are_nothing(data: bytes) -> None:
 )
 def test_an_entry_counts_for_a_time(now: float, reader: float | None, fresh: bool) -> None:
     assert is_fresh(100.0, 60.0, now, reader) is fresh
+
+
+def test_an_entry_counts_from_a_lifetime_before_it_was_made() -> None:
+    assert is_fresh(100.0, 60.0, 40.0)
+
+
+def test_what_earlier_releases_stored_opens() -> None:
+    data = bytes.fromhex(
+        "464e4331003ff8000000000000404e00000000000000000004"
+        "873be0bc48949541b8c5f6882690cac05752f560b8fa1045f7eb8389783e8aec626f6479"
+    )
+    assert unseal(data, name="name", key=b"k" * 32) == (b"body", 1.5, 60.0)
+
+
+def test_bodies_are_compressed_from_1024_bytes_on() -> None:
+    assert len(seal(b"a" * 1023, name=NAME, key=KEY, created=1.0, ttl=1.0)) > 1023
+    assert len(seal(b"a" * 1024, name=NAME, key=KEY, created=1.0, ttl=1.0)) < 200
+
+
+def test_no_more_than_64_mib_come_out_of_one() -> None:
+    """A larger answer is never kept; one that claims to be is cut, and no record then."""
+    sealed = seal(bytes(LARGEST_BODY + 10), name=NAME, key=KEY, created=1.0, ttl=1.0)
+    opened = unseal(sealed, name=NAME, key=KEY)
+    assert opened is not None
+    assert len(opened.body) == LARGEST_BODY

@@ -36,3 +36,25 @@ def test_a_suffix_that_the_request_has_already_is_not_taken() -> None:
 
 def test_a_value_inside_json_is_escaped() -> None:
     assert as_json('a"b\\c\n') == 'a\\"b\\\\c\\n'
+
+
+def test_a_suffix_is_the_same_in_every_release() -> None:
+    """The masked request is what the cache knows: other masks would be another request."""
+    assert Masks(["write to a@b.example", "é"], b"key").mask(EMAIL, "a@b.example") == "[EMAIL_1_2ejn]"
+
+
+def test_texts_are_told_apart_by_where_they_end() -> None:
+    def suffix(*texts: str) -> str:
+        return Masks(texts, b"key").mask(EMAIL, "x")
+
+    assert suffix("ab", "c") != suffix("a", "bc")
+    assert suffix("ab") != suffix("ab", "")
+
+
+def test_suffixes_are_spread_over_all_letters() -> None:
+    letters = {letter for number in range(200) for letter in Masks([str(number)], b"key").mask(EMAIL, "x")[-5:-1]}
+    assert letters == set("abcdefghijkmnpqrstuvwxyz23456789")
+
+
+def test_half_a_character_is_no_obstacle() -> None:
+    assert Masks(["\ud800"], b"key").mask(EMAIL, "\ud800").startswith("[EMAIL_1_")

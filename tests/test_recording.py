@@ -78,3 +78,50 @@ def test_only_answers_that_ended_well_are_kept() -> None:
     assert is_keepable({"length"}, allow_truncated=True)
     assert not is_keepable({"stop", "content_filter"}, allow_truncated=True)
     assert not is_keepable({None}, allow_truncated=True)
+
+
+def test_what_is_not_known_is_not_recorded() -> None:
+    fold = ResponseAggregator()
+    fold.add_chunk(CompletionChunk(content="x", finish_reason="stop"))
+    assert recorded(fold.finalize()) == {
+        "form": 1,
+        "choices": [{"content": "x", "reasoning": "", "tool_calls": [], "finish_reason": "stop"}],
+        "usage": None,
+        "metadata": {},
+    }
+
+
+def test_a_replay_costs_nothing_unless_it_is_said() -> None:
+    first, *_ = replayed(record(), ChunkMetadata(cached=True))
+    assert first.role == "assistant"
+    assert first.metadata is not None
+    assert first.metadata.cost_usd is None
+
+
+def test_a_replay_keeps_the_choices_and_the_calls_apart() -> None:
+    calls = [["1", "f", "{}"], ["2", "g", "[]"]]
+    other = {"content": "", "reasoning": "hm", "tool_calls": calls, "finish_reason": "tool_calls"}
+    chunks = list(replayed({**record(), "choices": [record()["choices"][1], other]}, ChunkMetadata()))
+    assert [chunk.index for chunk in chunks if chunk.reasoning] == [1]
+    assert [(chunk.index, chunk.tool_call) for chunk in chunks if chunk.tool_call] == [
+        (1, ToolCallDelta(0, "1", "f", "{}")),
+        (1, ToolCallDelta(1, "2", "g", "[]")),
+    ]
+
+
+def test_all_that_is_kept_of_the_metadata_may_be_there() -> None:
+    texts = dict.fromkeys(("provider", "model", "response_id", "request_id", "detail"), "x")
+    good = {**record(), "metadata": {**texts, "hides_length": True, "cost_usd": 1}}
+    assert checked(good) == good
+
+
+@pytest.mark.parametrize("call", [["1", "f"], ["1", "f", 5], ["1", "f", "{}", ""], "abc", ("1", "f", "{}")])
+def test_a_call_of_another_shape_is_refused(call: object) -> None:
+    bad = record()
+    bad["choices"][0]["tool_calls"] = [call]
+    with pytest.raises(ValueError, match="not a recorded answer"):
+        checked(bad)
+
+
+def test_answers_that_were_cut_are_kept_beside_whole_ones() -> None:
+    assert is_keepable({"stop", "tool_calls", "length"}, allow_truncated=True)

@@ -1,9 +1,11 @@
 """Which models could answer, and in which order they are asked."""
 
+from typing import Any
+
 import pytest
 
 from fennec_cli.pricing import Price
-from fennec_cli.request import Attachment, CompletionRequest, Sampling, Tool
+from fennec_cli.request import Attachment, CompletionRequest, Sampling, Tool, estimate_tokens
 from fennec_cli.selection import Candidate, Needs, Standing, choose, cost_usd
 
 ALL = frozenset({"images", "reasoning", "schema", "tools"})
@@ -98,3 +100,83 @@ def test_automatic_takes_success_then_speed_then_the_given_order() -> None:
     assert order("automatic", candidates=[failing, slow, fast]) == ["fast", "slow", "failing"]
     assert order("automatic", candidates=[slow, UNKNOWN, fast]) == ["unknown", "fast", "slow"]
     assert order("automatic") == ["unknown", "good", "cheap"]
+
+
+def test_a_request_that_turns_reasoning_off_needs_none() -> None:
+    quiet = CompletionRequest.from_text("", model="m", sampling=Sampling(reasoning_effort="none"))
+    assert Needs.of(quiet).capabilities == frozenset()
+
+
+def test_definitions_are_counted_as_they_stand() -> None:
+    def tokens(**more: Any) -> int:
+        return Needs.of(CompletionRequest.from_text("", model="m", **more)).input_tokens
+
+    tool = Tool("f", "d" * 400)
+    assert tokens(schema={"title": "x" * 400}) == pytest.approx(estimate_tokens("x" * 400), abs=10)
+    assert tokens(tools=(tool,) * 8) == pytest.approx(8 * tokens(tools=(tool,)), abs=5)
+
+
+def test_reasons_are_said() -> None:
+    known = GOOD._replace(standing=Standing(0.5, 0.256))
+    slow = CHEAP._replace(standing=Standing(1.0))
+    assert [reason for _, reason in choose([CHEAP], "manual", Needs()).order] == ["named"]
+    assert choose([CHEAP], "manual", Needs()).skipped == ()
+    assert [reason for _, reason in choose(EVERY, "fallback", Needs()).order] == ["named"] * 3
+    assert [reason for _, reason in choose([CHEAP, UNKNOWN], "cost", Needs(10_000_000, 1)).order] == [
+        "its price is not known"
+    ]
+    assert [reason for _, reason in choose([GOOD], "cost", Needs(100, 100)).order] == ["$0.001000 estimated"]
+    assert [reason for _, reason in choose([slow, known, UNKNOWN], "automatic", Needs()).order] == [
+        "100% success",
+        "nothing measured yet",
+        "50% success, TTFT 0.26 s",
+    ]
+
+
+def test_cost_says_what_was_left_out() -> None:
+    found = choose([CHEAP._replace(unusable="no key"), GOOD], "cost", Needs())
+    assert [(each.model, reason) for each, reason in found.skipped] == [("cheap", "no key")]
+
+
+def test_fallback_says_nothing_was_left_out_where_all_lack_something() -> None:
+    assert choose([CHEAP], "fallback", Needs(capabilities=ALL)).skipped == ()
+
+
+def test_a_window_that_is_just_large_enough_is_one() -> None:
+    assert skipped(Needs(8_000)) == {}
+    assert skipped(Needs(7_000, 1_000)) == {}
+    assert list(skipped(Needs(7_001, 1_000))) == ["cheap"]
+
+
+def test_a_circuit_that_is_open_for_a_moment_is_open() -> None:
+    assert skipped(Needs(), [GOOD._replace(standing=Standing(circuit_open_s=0.5))]) == {"good": "circuit open 0 s"}
+
+
+def test_a_price_of_nothing_is_lower_than_any_other() -> None:
+    free = GOOD._replace(model="free", price=Price(0.0, 0.0))
+    assert order("cost", candidates=[GOOD._replace(price=Price(0.5, 0.5)), free]) == ["free", "good"]
+    assert cost_usd(GOOD, Needs(10**9, 10**9)) == 10_000.0
+
+
+def test_what_was_never_measured_is_as_good_as_the_best() -> None:
+    best = GOOD._replace(model="best", standing=Standing(1.0, 0.4))
+    assert order("automatic", candidates=[best, UNKNOWN]) == ["best", "unknown"]
+    assert order("automatic", candidates=[UNKNOWN, best]) == ["unknown", "best"]
+    perfect = GOOD._replace(model="perfect", standing=Standing(1.0, None))
+    assert order("automatic", candidates=[perfect, UNKNOWN._replace(standing=Standing(None, 0.2))]) == [
+        "perfect",
+        "unknown",
+    ]
+
+
+def test_small_differences_are_chance() -> None:
+    def pair(one: Standing, other: Standing) -> list[str]:
+        return order(
+            "automatic",
+            candidates=[GOOD._replace(model="one", standing=one), GOOD._replace(model="other", standing=other)],
+        )
+
+    assert pair(Standing(0.96, 1.0), Standing(0.97, 1.0)) == ["one", "other"]
+    assert pair(Standing(0.93, 1.0), Standing(0.98, 1.0)) == ["other", "one"]
+    assert pair(Standing(1.0, 1.04), Standing(1.0, 0.96)) == ["one", "other"]
+    assert pair(Standing(1.0, 1.06), Standing(1.0, 1.04)) == ["other", "one"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fennec_cli.size import parse_size, shown_size
+from fennec_cli.size import Size, parse_size, shown_size
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,22 @@ def test_sizes_for_people() -> None:
         "256.0 MiB",
         "2048.0 GiB",
     ]
+
+
+def test_one_byte_is_the_least_and_2_to_the_53_the_most() -> None:
+    assert [parse_size(1), parse_size("1b"), parse_size(2**53)] == [1, 1, 2**53]
+    with pytest.raises(ValueError, match=r"^a size is at least 1 byte$"):
+        parse_size(2**53 + 1)
+
+
+def test_capital_letters_are_units_and_no_digits() -> None:
+    with pytest.raises(ValueError, match="not a size: '1X'"):
+        parse_size("1X")
+
+
+def test_a_size_for_people_changes_its_unit_at_1024() -> None:
+    assert [shown_size(size) for size in (1, 1024, 2**20 - 1, 2**20)] == ["1 B", "1.0 KiB", "1024.0 KiB", "1.0 MiB"]
+
+
+def test_a_setting_is_read_as_the_command_line_is() -> None:
+    assert Size.parse("1.5MB") == Size(1_500_000)

@@ -73,3 +73,31 @@ def test_a_process_keeps_what_it_says_that_it_holds() -> None:
     record = free(free(record, 110.0, "a.1"), 110.0, "a.3")
     assert record == {"leases": [["b", 130.0]]}
     assert free(record, 110.0, "a.9") == record
+
+
+def test_what_somebody_else_holds_is_not_given_back() -> None:
+    record = taken("ab")
+    assert free(record, 100.0, "c") == record
+    for part in ("x.1", "x.2"):
+        record, _ = take(record, 100.0, part, most=16)
+    assert free(record, 100.0, "b.1") == record
+    assert free(record, 100.0, "x.1") == {"leases": [["a", 130.0], ["b", 130.0], ["x", 130.0, ["2"]]]}
+
+
+def test_a_lease_counts_to_its_end() -> None:
+    record = taken("a")
+    assert not take(record, 100.0 + TTL_S - 0.5, "b", most=1)[1]
+    assert take(record, 100.0 + TTL_S, "b", most=1)[1]
+
+
+def test_a_clock_that_is_a_second_behind_changes_nothing_and_two_do() -> None:
+    record = taken("a")
+    assert not take(record, 99.0, "b", most=1)[1]
+    assert take(record, 98.5, "b", most=1)[1]
+
+
+def test_moments_are_kept_in_milliseconds() -> None:
+    record, _ = take(None, 100.123456, "a", most=1)
+    assert record == {"leases": [["a", 130.123]]}
+    record, _ = take(None, 100.123456, "a.1", most=1)
+    assert record == {"leases": [["a", 130.123, ["1"]]]}
