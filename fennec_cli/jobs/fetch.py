@@ -18,7 +18,7 @@ from fennec_cli.recording import is_keepable, recorded
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages import Chunks
 from fennec_cli.store import Record, SharedState
-from fennec_cli.transport import read_whole
+from fennec_cli.transport.answer import read_whole
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.tuples import NamedTuple
 

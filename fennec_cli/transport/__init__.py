@@ -1,24 +1,23 @@
 """The provider protocol over HTTP: a request goes out through a provider module, chunks come back.
 
-A stream that ends before every choice has its finish reason is an error, also when it ends tidily. After the finish
-reason a broken connection costs at most the usage numbers.
+How the answer's bytes become chunks is in `answer`, how they come in `client`.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Protocol
 
-from fennec_cli.aggregate import CallNumbers
-from fennec_cli.chunk import PAUSE, TERMINATOR, ChunkMetadata, CompletionChunk, ObservedLimits
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk, ObservedLimits
 from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCall, ModelInfo, ProviderModule
-from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, ProtocolError, ProviderError
+from fennec_cli.errors import AuthenticationError, ProtocolError, ProviderError
 from fennec_cli.keys import MASK, masked_header
 from fennec_cli.request import Attachment, CompletionRequest
+from fennec_cli.transport.answer import Fold, chunks_of, new_decoder, read_stream
+from fennec_cli.transport.checked import Checked, Credential
 from fennec_cli.transport.patience import Limits, Patience
-from fennec_cli.tuples import NamedTuple
-from fennec_cli.wire import Decoder, Event
+from fennec_cli.wire import Event
 
 if TYPE_CHECKING:
     from fennec_cli.transport.arrival import Arrival
@@ -31,7 +30,6 @@ _LIMIT_HEADERS = tuple(
     f"{name}{kind}" for kind in ("requests", "tokens") for name in ("x-ratelimit-remaining-", "x-ratelimit-limit-")
 ) + ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining")
 MAX_PAGES = 100
-MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
 
 def fetch_document(url: str, deadline: float | None) -> bytes:
@@ -131,7 +129,7 @@ class HTTPProvider:
                 request.deadline,
                 reasons=lambda: request.sampling.reasoning_effort not in (None, "none") or self.reasons(request.model),
             )
-            answer = self._resumed if request.resume else _answer
+            answer = self._resumed if request.resume else chunks_of
             with self._exchange(call, patience) as exchange:
                 yield self._opening(call, request, exchange, client_id)
                 yield from answer(exchange, dialect, patience, request, call)
@@ -143,7 +141,7 @@ class HTTPProvider:
     def _resumed(
         self, exchange: "Exchange", dialect: Dialect, patience: Patience, request: CompletionRequest, call: HTTPCall
     ) -> Chunks:
-        """Like `_answer`, for an answer that is taken up again where its stream breaks."""
+        """Like `chunks_of`, for an answer that is taken up again where its stream breaks."""
         from fennec_cli.transport.resume import Track, resumable, resumed, say_goodbye
 
         able = resumable(dialect, request)
@@ -258,9 +256,9 @@ class HTTPProvider:
         ]
         return request._replace(messages=tuple(messages))
 
-    def _exchange(self, call: HTTPCall, patience: Patience) -> "_Checked":
-        credential = _Credential(self._secret_headers, self._renewed, self._worked, self._met)
-        return _Checked(self.open(), call, credential, patience, self._module, self._trace)
+    def _exchange(self, call: HTTPCall, patience: Patience) -> Checked:
+        credential = Credential(self._secret_headers, self._renewed, self._worked, self._met)
+        return Checked(self.open(), call, credential, patience, self._module, self._trace)
 
     def _secret_headers(self) -> Headers:
         key = self._own.sent_key = self._key()
@@ -312,184 +310,3 @@ def _limits(headers: Headers) -> ObservedLimits | None:
     from fennec_cli.hints import observed_limits
 
     return observed_limits(headers, now=time.time())
-
-
-class _Credential(NamedTuple):
-    """What an exchange does with the key: send it, ask for another one when it is refused, and say that it worked.
-
-    `met` is told how each answer came.
-    """
-
-    headers: Callable[[], Headers]
-    renewed: Callable[[AuthenticationError, int], bool]
-    worked: Callable[[], None]
-    met: "Callable[[Link], None]"
-
-
-class _Checked:
-    """An exchange whose status is 200; any other is raised as the error that the provider's table says.
-
-    A refused credential is replaced as long as its source has another one.
-    """
-
-    def __init__(
-        self,
-        client: "HTTPClient",
-        call: HTTPCall,
-        credential: _Credential,
-        patience: Patience,
-        module: ProviderModule,
-        trace: Callable[[str], None],
-    ) -> None:
-        self._client, self._call, self._credential = client, call, credential
-        self._patience, self._module, self._trace = patience, module, trace
-
-    def __enter__(self) -> "Exchange":
-        refused = 0
-        while True:
-            try:
-                return self._begin()
-            except AuthenticationError as error:
-                if not self._credential.renewed(error, refused):
-                    raise
-                refused += 1
-
-    def __exit__(self, *details: object) -> bool | None:
-        return self._manager.__exit__(*details)  # type: ignore[arg-type]
-
-    def _begin(self) -> "Exchange":
-        from fennec_cli.transport.client import MAX_ERROR_BODY
-
-        call, secret = self._call, self._credential.headers()
-        self._trace(f"> {call.method} {call.url} ({len(call.body)} bytes){_shown({**call.headers, **secret})}")
-        self._manager = self._client.exchange(call, secret, self._patience)
-        exchange = self._manager.__enter__()
-        self._trace(f"< {exchange.status}{_shown(exchange.headers)}")
-        self._credential.met(exchange.link)
-        if exchange.status == 200:
-            self._credential.worked()
-            return exchange
-        try:
-            body = exchange.read(MAX_ERROR_BODY)
-        except FennecError:
-            body = b""  # the status says enough
-        finally:
-            self._manager.__exit__(None, None, None)
-        raise self._module.decode_error(exchange.status, exchange.headers, body)
-
-
-def _shown(headers: Headers) -> str:
-    """Headers for people, on the line of their message: those of several threads do not mix."""
-    shown = ((name, masked_header(name, value)) for name, value in headers.items())
-    return "".join(f" | {name}: {value if value.isprintable() else ascii(value)}" for name, value in shown)
-
-
-def _answer(
-    exchange: "Exchange", dialect: Dialect, patience: Patience, request: CompletionRequest, _call: HTTPCall
-) -> Chunks:
-    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-    expected = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}[dialect.FRAMING]
-    if kind in (expected, "") and request.stream:
-        yield from read_stream(exchange.chunks, dialect.FRAMING, dialect.decode, patience, Fold())
-    elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not request.stream):
-        yield from read_whole(exchange.read(), dialect, patience)
-    else:
-        raise ProtocolError(
-            f"the server answered with {kind or 'no content type'} instead of {expected}",
-            hint="check that base_url is the address of an API",
-        )
-
-
-def read_whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
-    """Yield the chunks of an answer in one piece. Raises `NetworkError` for one without its finish reason."""
-    fold = Fold()
-    for chunk in dialect.decode_body(body):
-        fold.finish.add(chunk, patience)
-        yield fold.numbers.numbered(chunk)
-    if not fold.finish.complete:
-        raise NetworkError("the answer has no finish reason")
-
-
-class Fold:
-    """What is remembered from event to event of one answer."""
-
-    def __init__(self) -> None:
-        self.finish, self.numbers = _FinishWatch(), CallNumbers()
-
-
-def read_stream(
-    chunks: Iterator[bytes],
-    framing: Framing,
-    decode: Callable[[Event], list[CompletionChunk]],
-    patience: Patience,
-    fold: Fold,
-) -> Chunks:
-    decoder, finish, numbers = new_decoder(framing), fold.finish, fold.numbers
-    try:
-        for data in _until_limit(chunks):
-            ended = False
-            for event in decoder.feed(data):
-                patience.event_seen()
-                for chunk in decode(event):
-                    if chunk is TERMINATOR:
-                        ended = True
-                        break
-                    finish.add(chunk, patience)
-                    yield chunk if chunk.tool_call is None else numbers.numbered(chunk)
-            if ended:
-                break
-            yield PAUSE
-        else:
-            for event in decoder.close():
-                for chunk in decode(event):
-                    finish.add(chunk, patience)
-                    yield chunk
-    except ProviderError:
-        if not finish.complete:
-            raise
-    if not finish.complete:
-        raise NetworkError("the stream ended before its finish reason")
-
-
-def _until_limit(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    size = 0
-    for data in chunks:
-        size += len(data)
-        if size > MAX_STREAM:
-            raise ProtocolError(f"the answer is larger than {MAX_STREAM} bytes")
-        yield data
-
-
-def new_decoder(framing: Framing) -> Decoder:
-    if framing == "sse":
-        from fennec_cli.wire.sse import SSEDecoder
-
-        return SSEDecoder()
-    from fennec_cli.wire.ndjson import NDJSONDecoder
-
-    return NDJSONDecoder()
-
-
-class _FinishWatch:
-    """Knows whether every choice that was seen has its finish reason."""
-
-    def __init__(self) -> None:
-        self._open: set[int] = set()
-        self._finished: set[int] = set()
-
-    def add(self, chunk: CompletionChunk, patience: Patience) -> None:
-        if chunk.content is not None or chunk.reasoning is not None or chunk.tool_call is not None:
-            patience.content_seen()
-            if chunk.index not in self._finished:
-                self._open.add(chunk.index)
-        elif chunk.role is not None and chunk.index not in self._finished:
-            self._open.add(chunk.index)
-        if chunk.finish_reason is not None:
-            self._finished.add(chunk.index)
-            self._open.discard(chunk.index)
-            if self.complete:
-                patience.finish_seen()
-
-    @property
-    def complete(self) -> bool:
-        return bool(self._finished) and not self._open

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.dialects.base import Dialect
 from fennec_cli.errors import ProviderError
-from fennec_cli.transport import Fold, read_stream
+from fennec_cli.transport.answer import Fold, read_stream
 from fennec_cli.transport.patience import Limits, Patience
 
 
