@@ -92,7 +92,17 @@ class Caching:
             raise ConfigError(f"cache.semantic.embeddings: {target.provider} offers none", hint="write `local`")
         if not asks:
             return None
-        return EndpointEmbedder(target.provider, type_, provider.endpoint.base_url, target.model, provider.send)
+        from fennec_cli.stages.admit import admit
+
+        return EndpointEmbedder(
+            target.provider,
+            type_,
+            provider.endpoint.base_url,
+            target.model,
+            provider.send,
+            admitted=lambda stage: admit(stage, self._registry.gate(target.provider, target.model)),
+            cost=lambda usage: self._registry.cost(target.provider, target.model, usage),
+        )
 
     def _flights(self) -> "Flights":
         from fennec_cli.flights import Flights  # a hit needs none

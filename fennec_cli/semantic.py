@@ -69,7 +69,7 @@ class SimilarAnswers:
             found = self._responses.get(same.response["fingerprint"], ttl=self._ttl)
             if found is not None:
                 return Similar(found, 1.0)
-        return self._nearest(text, scope)
+        return self._nearest(text, scope, request.deadline)
 
     def remember(self, request: CompletionRequest, known: Known) -> None:
         """Note that the answer to a request is kept."""
@@ -79,16 +79,16 @@ class SimilarAnswers:
         scope = self._scope(request, known)
         entry = {"text": text, "fingerprint": known.fingerprint}
         self._index.put(_name(scope, normalised(text)), entry, {}, ttl=self._ttl)
-        vector = self._embedded(text)
+        vector = self._embedded(text, request.deadline)
         if vector is not None:
             near = {"text": text, "fingerprint": known.fingerprint, "scope": scope, "vector": _packed(vector)}
             self._index.put(_name(scope, "vector", text), near, {}, ttl=self._ttl)
 
-    def _nearest(self, text: str, scope: str) -> Similar | None:
+    def _nearest(self, text: str, scope: str, deadline: float | None) -> Similar | None:
         near = self._near(scope)
         if not near:
             return None
-        vector, wanted = self._embedded(text), traits(text)
+        vector, wanted = self._embedded(text, deadline), traits(text)
         if vector is None:
             return None
         best: tuple[float, CachedResponse] | None = None
@@ -113,13 +113,13 @@ class SimilarAnswers:
         fresh = [entry for entry in entries if self._index.is_fresh(entry, self._ttl)]
         return sorted(fresh, key=lambda entry: -entry.created)[:MOST_COMPARED]
 
-    def _embedded(self, text: str) -> list[float] | None:
+    def _embedded(self, text: str, deadline: float | None) -> list[float] | None:
         if self._embedder is None:
             return None
         last = self._last
         if last is None or last[0] != text:
             try:
-                last = self._last = text, list(self._embedder.embed(text))
+                last = self._last = text, list(self._embedder.embed(text, deadline))
             except FennecError as error:  # without a vector the request is answered all the same
                 self._say(f"similar requests cannot be looked up ({error.line()})")
                 return None

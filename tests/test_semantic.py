@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from fennec_cli.chunk import CompletionChunk
 from fennec_cli.config import CacheConfig
 from fennec_cli.dialects.base import HTTPCall
-from fennec_cli.embeddings import EndpointEmbedder
+from fennec_cli.embeddings import Chunks, EndpointEmbedder, Stage
 from fennec_cli.errors import NetworkError, ProtocolError
 from fennec_cli.hashes import sha256
 from fennec_cli.request import Attachment, CompletionRequest, Message, Tool
 from fennec_cli.responses import ResponseCache
 from fennec_cli.semantic import SimilarAnswers, comparable, index_of
 from fennec_cli.stages.cache import Known
+from tests.cases import read
 from tests.test_responses import record
 
 
@@ -25,13 +27,13 @@ class Embedder:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def embed(self, text: str) -> Sequence[float]:
+    def embed(self, text: str, _deadline: float | None) -> Sequence[float]:
         self.asked.append(text)
         return [float(text.lower().count(letter)) for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
 class Broken(Embedder):
-    def embed(self, _text: str) -> Sequence[float]:
+    def embed(self, _text: str, _deadline: float | None) -> Sequence[float]:
         raise NetworkError("no such host")
 
 
@@ -138,14 +140,45 @@ def test_what_is_never_compared(request_: CompletionRequest) -> None:
 def test_a_provider_s_embeddings_are_read() -> None:
     sent: list[HTTPCall] = []
 
-    def openai(call: HTTPCall) -> bytes:
+    def openai(call: HTTPCall, deadline: float | None) -> bytes:
+        assert deadline == 7.0
         sent.append(call)
         return b'{"data":[{"index":0,"embedding":[0.5,1]}]}'
 
-    assert EndpointEmbedder("openai", "openai", "http://h/v1/", "e", openai).embed("x") == [0.5, 1.0]
+    assert EndpointEmbedder("openai", "openai", "http://h/v1/", "e", openai).embed("x", 7.0) == [0.5, 1.0]
     assert (sent[0].url, sent[0].body) == ("http://h/v1/embeddings", b'{"model":"e","input":"x"}')
-    ollama = EndpointEmbedder("o", "ollama", "http://h", "e", lambda _call: b'{"embeddings":[[1,2]]}')
-    assert ollama.embed("x") == [1.0, 2.0]
-    for answer in (b"no", b"{}", b'{"data":[]}', b'{"data":[{"embedding":["x"]}]}'):
+    ollama = EndpointEmbedder("o", "ollama", "http://h", "e", lambda _call, _deadline: b'{"embeddings":[[1,2]]}')
+    assert ollama.embed("x", None) == [1.0, 2.0]
+    for answer in (b"no", b"{}", b"[]", b'{"data":[]}', b'{"data":[{"embedding":["x"]}]}'):
         with pytest.raises(ProtocolError):
-            EndpointEmbedder("openai", "openai", "http://h", "e", lambda _call, answer=answer: answer).embed("x")
+            EndpointEmbedder("openai", "openai", "http://h", "e", lambda *_, answer=answer: answer).embed("x", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "tokens"), [("openai", "openai-embeddings", 12), ("ollama", "ollama-embed", 8)]
+)
+def test_the_tokens_of_a_recorded_embedding_are_counted(kind: str, name: str, tokens: int) -> None:
+    seen: list[CompletionChunk] = []
+
+    def watched(inner: Stage) -> Stage:
+        def stage(request: CompletionRequest) -> Chunks:
+            for chunk in inner(request):
+                seen.append(chunk)
+                yield chunk
+
+        return stage
+
+    embedder = EndpointEmbedder(
+        kind,
+        kind,
+        "http://h",
+        "e",
+        lambda *_: read(f"{name}.json"),
+        admitted=watched,
+        cost=lambda usage: usage.input_tokens / 4,
+    )
+    assert len(embedder.embed("x", None)) > 2
+    usage, metadata = seen[-1].usage, seen[-1].metadata
+    assert usage is not None
+    assert metadata is not None
+    assert (usage.input_tokens, usage.output_tokens, metadata.cost_usd) == (tokens, 0, tokens / 4)

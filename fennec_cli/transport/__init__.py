@@ -175,10 +175,10 @@ class HTTPProvider:
                 return models
         raise ProtocolError(f"the list of models has more than {MAX_PAGES} pages", provider=self.provider_name)
 
-    def send(self, call: HTTPCall) -> bytes:
-        """Make a call that is no completion and return the body of its answer."""
+    def send(self, call: HTTPCall, deadline: float | None = None) -> bytes:
+        """Make a call that is no completion and return the body of its answer. `deadline` is monotonic."""
         try:
-            with self._exchange(call, Patience(self._limits)) as exchange:
+            with self._exchange(call, Patience(self._limits, deadline)) as exchange:
                 return exchange.read()
         except ProviderError as error:
             self._sign(error)

@@ -7,14 +7,23 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.e2e.events import read_events
-from tests.e2e.peer import Peer, answer, failure, send, sleep, whole
+from tests.e2e.peer import Connection, Peer, answer, failure, send, sleep, whole
 from tests.e2e.runner import Fennec, command, finished
 
 Serve = Callable[..., Peer]
 USE = ("--cache", "use")
+EMBED = """
+[cache.semantic]
+enabled = true
+embeddings = "openai/embed"
+[provider.openai.prices.embed]
+input = 0.5
+output = 0
+"""
 
 
 def cache_directory(fennec: Fennec) -> Path:
@@ -284,11 +293,32 @@ def test_what_means_the_same_is_answered_and_marked(fennec: Fennec, serve: Serve
 
 
 def test_a_provider_may_measure_what_means_the_same(fennec: Fennec, serve: Serve) -> None:
-    vector = whole(200, b'{"data":[{"index":0,"embedding":[0.5,1]}]}')
-    peer = serve(vector, answer("Vienna"), vector)
-    (fennec.home / "c.toml").write_text('[cache.semantic]\nenabled = true\nembeddings = "openai/embed"\n')
+    vector = whole(200, b'{"data":[{"index":0,"embedding":[0.5,1]}],"usage":{"prompt_tokens":7,"total_tokens":7}}')
+    peer = serve(answer("Vienna"), vector, vector)
+    (fennec.home / "c.toml").write_text(EMBED)
     given = ("-c", "c.toml", *USE)
-    peer.scripts[:] = [answer("Vienna"), vector, vector]
     fennec.complete(*given, stdin="What is the capital of Austria?").succeeded("Vienna")
     fennec.complete(*given, stdin="What is the capital of the Austria?").succeeded("Vienna")
     assert [request.path for request in peer.requests] == ["/v1/chat/completions", "/v1/embeddings", "/v1/embeddings"]
+    counted = {row["model"]: row for row in orjson.loads(fennec("metrics", "show", "--json").stdout)}["embed"]
+    assert (counted["request_count"], counted["success_count"]) == (2, 2)
+    assert counted["token_usage"]["input_tokens"] == 14
+    assert counted["cost_usd"] == pytest.approx(14 * 0.5 / 1e6)
+
+
+def test_who_measures_is_not_asked_more_than_allowed_and_not_while_its_circuit_is_open(
+    fennec: Fennec, serve: Serve
+) -> None:
+    def step(connection: Connection) -> None:
+        fails = connection.request.path.endswith("/embeddings")
+        for each in failure(503) if fails else answer("ok"):
+            each(connection)
+
+    peer = serve([step])
+    (fennec.home / "c.toml").write_text(EMBED)
+    for number in range(7):
+        result = fennec.complete("-c", "c.toml", *USE, "-v", stdin=f"question {'x' * number}")
+        assert (result.status, result.stdout) == (0, b"ok")
+    asked = [request.path for request in peer.requests].count("/v1/embeddings")
+    assert asked == 5  # then its circuit is open, and the answers come all the same
+    assert "circuit_open" in result.stderr
