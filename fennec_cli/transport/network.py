@@ -4,6 +4,7 @@ happens.
 Names are resolved in a thread, because the resolver knows neither timeouts nor Ctrl-C.
 """
 
+import os
 import re
 import socket
 import threading
@@ -305,7 +306,20 @@ def _secured(
         from fennec_cli.transport.tunnel import NestedTLS
 
         return NestedTLS(connection, context, hostname)
-    return context.wrap_socket(connection, server_hostname=hostname)
+    end = time.monotonic() + (connection.gettimeout() or 0.0)
+    secured = context.wrap_socket(connection, server_hostname=hostname, do_handshake_on_connect=False)
+    try:
+        while True:
+            secured.settimeout(_tick_s(end))
+            try:
+                secured.do_handshake()
+            except TimeoutError:
+                signals.check()
+            else:
+                return secured
+    except BaseException:
+        secured.close()
+        raise
 
 
 def _tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:
@@ -356,14 +370,39 @@ def _system_addresses(host: str, port: int) -> list[Address]:
 
 
 def _connected(address: Address, timeout_s: float) -> socket.socket:
+    """Connect, in waits short enough for a signal to be seen. Raises `TimeoutError` and other `OSError`s."""
     connection = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    end = time.monotonic() + timeout_s
     try:
-        connection.settimeout(timeout_s)
-        connection.connect(address)
+        connection.settimeout(min(timeout_s, signals.TICK_S))
+        try:
+            connection.connect(address)
+        except TimeoutError:  # it goes on being tried
+            _await_connection(connection, end)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _await_connection(connection: socket.socket, end: float) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLOUT)
+    while not poll.poll(_tick_s(end) * 1000):
+        signals.check()
+    failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+
+
+def _tick_s(end: float) -> float:
+    """How long to wait before the next look for signals. Raises `TimeoutError` at the end."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(left, signals.TICK_S)
 
 
 def _is_readable(connection: "socket.socket | NestedTLS") -> bool:

@@ -1,9 +1,11 @@
 """Batches: rows in, many at a time, events out."""
 
 import signal
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +250,42 @@ def test_an_interrupt_closes_the_rows_that_were_begun(fennec: Fennec, serve: Ser
     rows = by_id(read_events(result.stdout))
     classes = sorted(str(row[-1].get("class")) for row in rows.values())
     assert classes == ["None", "interrupted", "interrupted"]
+
+
+def under_way(port: int, state: str) -> int:
+    """How many connections to a port of this machine are in a state of /proc/net/tcp: 01 made, 02 not answered yet."""
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum((line[2], line[3]) == (f"0100007F:{port:04X}", state) for line in lines)
+
+
+@pytest.mark.parametrize(("scheme", "backlog", "state"), [("http", 0, "02"), ("https", 8, "01")], ids=["tcp", "tls"])
+def test_an_interrupt_closes_the_rows_that_wait_for_a_connection(
+    fennec: Fennec, scheme: str, backlog: int, state: str
+) -> None:
+    """The server never accepts: with a full queue it does not even answer, else it says nothing of TLS."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as listener, ExitStack() as stack:
+        port = listener.getsockname()[1]
+        if not backlog:
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        before = under_way(port, state)
+        fennec.base_url = f"{scheme}://127.0.0.1:{port}/v1"
+        options = (*NDJSON, "-j3", "--connect-timeout", "20s")
+        process = stack.enter_context(fennec.start("complete", *options, stdin=-1))
+        assert process.stdin is not None
+        process.stdin.write(numbered(3))
+        process.stdin.flush()
+        end = time.monotonic() + 10
+        while under_way(port, state) < before + 3 and time.monotonic() < end:
+            time.sleep(0.02)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        result = finished(process)
+    assert time.monotonic() - begin < 1.5
+    assert result.status == -signal.SIGTERM
+    rows = by_id(read_events(result.stdout))
+    assert {name: (row[-1]["class"], row[-1]["exit"]) for name, row in rows.items()} == {
+        f"r{number}": ("interrupted", 143) for number in range(3)
+    }
 
 
 def test_a_reader_that_leaves_ends_the_batch_quietly(fennec: Fennec, serve: Serve) -> None:
