@@ -32,7 +32,8 @@ else:
     def _replace(self: Any, /, **changes: Any) -> Any:
         changed = _new(type(self), map(changes.pop, self._fields, self))
         if changes:
-            raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+            kind = TypeError if sys.version_info >= (3, 13) else ValueError
+            raise kind(f"Got unexpected field names: {list(changes)!r}")
         return changed
 
     def _asdict(self: Any) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def test_a_new_built_in_provider_costs_a_module_and_a_row(fennec: Fennec, serve:
     toy("complete", "-m", "toy/teddy", "hi").succeeded("Hello")
     assert [request.headers["x-toy-key"] for request in peer.requests] == [CANARY]
     listed = toy("models", "list", "--provider", "toy", "--ndjson")
-    assert [orjson.loads(line)["id"] for line in listed.stdout.splitlines()] == ["teddy"], listed
+    assert [orjson.loads(line)["id"] for line in listed.stdout.splitlines()] == ["toy/teddy"], listed
     assert b"TOY_API_KEY" in toy("keys", "list").stdout
     (fennec.home / "c.toml").write_text("[provider.toy]\ntemperature = 0.5\n")
     assert toy("config", "check", "-c", "c.toml").status == 0
@@ -131,7 +131,7 @@ def test_what_a_toy_cannot_do_is_said_before_anything_is_sent(fennec: Fennec, se
 def test_the_models_of_a_toy_are_listed(fennec: Fennec, serve: Serve) -> None:
     toy_at(fennec, serve(whole(200, b'{"data":[{"id":"teddy"}]}')))
     result = fennec("models", "list", "--provider", "toy", "--ndjson")
-    assert "teddy" in [orjson.loads(line).get("id") for line in result.stdout.splitlines()], result
+    assert "toy/teddy" in [orjson.loads(line).get("id") for line in result.stdout.splitlines()], result
 
 
 def test_the_toy_s_own_values_are_shown_as_in_effect(fennec: Fennec) -> None:

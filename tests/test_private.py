@@ -22,9 +22,9 @@ def _open_umask() -> object:
 
 
 def test_homes_follow_the_xdg_variables() -> None:
-    assert private.home_of("state", {"HOME": "/h"}) == Path("/h/.local/state/fennec")
-    assert private.home_of("cache", {"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == Path("/c/fennec")
-    assert private.home_of("cache", {"HOME": "/h", "XDG_CACHE_HOME": "relative"}) == Path("/h/.cache/fennec")
+    assert private.home_of("state", {"HOME": "/h"}) == "/h/.local/state/fennec"
+    assert private.home_of("cache", {"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == "/c/fennec"
+    assert private.home_of("cache", {"HOME": "/h", "XDG_CACHE_HOME": "relative"}) == "/h/.cache/fennec"
     assert private.home_of("config", {}) is None
 
 
