@@ -213,7 +213,9 @@ def test_self_measures_our_own_error(fennec: Fennec) -> None:
     document = orjson.loads(run.stdout)
     schema("bench-self").validate(document)
     assert document["requests"] == 104
-    assert abs(document["tpot_error_s"]["p50"]["value"]) < 0.002
+    for name in ("ttft", "tpot", "icl"):
+        assert abs(document[f"{name}_error_s"]["p50"]["value"]) < 0.002
+    assert document["chunks"] == 20 * document["requests"]
     assert document["requests_per_s"] > 20
 
 

@@ -83,7 +83,7 @@ def test_bench_known_delays(server: KnownServer, jobs: int, requests: int) -> No
             errors[name] += found
     for name, found in errors.items():
         assert quantile(sorted(found), 1.0 if alone else 0.99) < EXACT_S, f"{name}: {sorted(found)[-20:]}"
-    if alone:
+    if max(outcome.stalls) < GAP_S:  # a machine that stands still as a whole, as virtual ones do, merges what it likes
         assert sum(sample.merged for sample in outcome.samples) < 0.005 * requests * TOKENS
 
 
