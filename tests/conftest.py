@@ -36,3 +36,15 @@ def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 def soak(small: int, full: int) -> int:
     """How often a long loop runs: `small` in CI, `full` with `make soak`."""
     return full if os.environ.get("FENNEC_SOAK") else small
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """After a soak: the figures that tests have told with `record_property`."""
+    if not os.environ.get("FENNEC_SOAK"):
+        return
+    terminalreporter.section("figures")
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.user_properties:
+            figures = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+            name = report.nodeid.rpartition("::")[2].removeprefix("test_")
+            terminalreporter.line(f"{name}: {figures} ({report.duration:.0f} s)")

@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import signal
 import time
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -247,25 +249,40 @@ def test_slots_freed_after_kill(tmp_path: Path) -> None:
     assert admitted(gate(store, rules, clock=lambda: time.time() + TTL_S + 1))
 
 
-def _hammer(directory: Path, seconds: float) -> int:
+Asked = tuple[float, float, bool]  # before, after, and whether it was granted
+
+
+def _hammer(directory: Path, seconds: float) -> list[Asked]:
+    """Ask again and again, and until it was refused once."""
     at = gate(shared_by_many(directory), Rules(requests=RateLimiter.per_minute(600), max_wait=0.0, max_parallel=64))
-    end, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        count += admitted(at)
+    end, asked = time.monotonic() + seconds, []
+    while time.monotonic() < end or all(granted for *_, granted in asked):
+        begin = time.time()
+        granted = admitted(at)
+        asked.append((begin, time.time(), granted))
         time.sleep(0.002)
-    return count
+    return asked
 
 
 @pytest.mark.soak
-def test_gcra_16_procs_rate_within_1_percent(tmp_path: Path) -> None:
-    seconds, processes = soak(15, 300) / 10, 16
+@pytest.mark.alone
+def test_gcra_16_procs_rate_within_1_percent(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Never above burst and rate; and nobody is refused below them, however often a busy machine lets them ask."""
+    seconds, processes, burst, per_s = soak(15, 300) / 10, 16, 60, 10
     DiskState(tmp_path).close()
     with FORK.Pool(processes) as pool:
-        begin = time.monotonic()
-        total = sum(pool.starmap(_hammer, [(tmp_path, seconds)] * processes, chunksize=1))
-        took = time.monotonic() - begin
-    allowed = 60 + 10 * took
-    assert 60 + 10 * seconds * 0.9 - 1 <= total <= allowed * 1.01 + 1
+        found = pool.starmap(_hammer, [(tmp_path, seconds)] * processes, chunksize=1)
+    asked = sorted(chain.from_iterable(found))
+    begins = [begin for begin, _, granted in asked if granted]
+    first_end = min(end for _, end, granted in asked if granted)
+    last_end = max(end for _, end, granted in asked if granted)
+    assert len(begins) <= (burst + per_s * (last_end - begins[0])) * 1.01 + 1
+    for begin, end, granted in asked:
+        if not granted:
+            sent = bisect_left(begins, end)  # all that may have been granted before
+            assert sent > (burst + per_s * (begin - first_end)) * 0.99 - 1
+    record_property("granted", len(begins))
+    record_property("allowed", f"{burst + per_s * (last_end - begins[0]):.0f}")
 
 
 def _outage(directory: Path, requests: int) -> int:

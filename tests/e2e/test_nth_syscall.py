@@ -46,7 +46,14 @@ def count(call: str, arguments: list[str], fennec: Fennec, log: Path) -> int:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("call", "error"), CASES)
-def test_nth_syscall_fails(call: str, error: str, fennec: Fennec, serve: Callable[..., Peer], tmp_path: Path) -> None:
+def test_nth_syscall_fails(
+    call: str,
+    error: str,
+    fennec: Fennec,
+    serve: Callable[..., Peer],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed: failing system calls were NOT tried")
     serve(answer("Hello."))
@@ -67,3 +74,33 @@ def test_nth_syscall_fails(call: str, error: str, fennec: Fennec, serve: Callabl
             assert b"Traceback" not in err, seen
             assert process.returncode == 0 or err.startswith(b"fennec: "), seen
     fennec.complete().succeeded("Hello.")
+    record_property("calls", len(range(first, last + 1, step)))
+    record_property("tracebacks", 0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("call", "error"), [("fsync", "EIO"), ("rename", "ENOSPC"), ("rename", "EACCES"), ("write", "ENOSPC")]
+)
+def test_a_file_is_whole_or_not_there_whichever_call_fails(
+    call: str, error: str, fennec: Fennec, serve: Callable[..., Peer], tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: failing system calls were NOT tried")
+    serve(answer("Hello."))
+    fennec.complete("-o", "out").succeeded("")
+    wanted = count(call, [*command(), "complete", "-o", str(fennec.home / "out")], fennec, tmp_path / "log")
+    assert wanted
+    for number in range(1, wanted + 1, soak(3, 1)):
+        (fennec.home / "out").unlink(missing_ok=True)
+        fault = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:error={error}:when={number}")
+        with fennec.start("complete", "-o", "out", prefix=fault, stdin=subprocess.PIPE) as process:
+            err = process.communicate(b"hi", timeout=60)[1].decode()
+        seen = f"{call} {number} {error}: status {process.returncode}, {err!r}"
+        assert process.returncode in KNOWN, seen
+        assert "Traceback" not in err, seen
+        out = fennec.home / "out"
+        assert out.exists() or process.returncode, seen
+        assert not out.exists() or out.read_bytes() == b"Hello.", seen
+        assert not list(fennec.home.glob(".out.*")), seen

@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
+import random
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,45 @@ def test_state_16x1000_no_lost_update(tmp_path: Path) -> None:
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
         pool.starmap(_count, [(tmp_path / "state", times)] * PROCESSES, chunksize=1)
     assert DiskState(tmp_path / "state").get("b") == {"n": PROCESSES * times}
+
+
+def _count_for_ever(directory: Path, told: int) -> None:
+    store = DiskState(directory, busy_s=PATIENT_S)
+    while True:
+        store.update(["a", "b"], counted)
+        os.write(told, b".")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_state_kill9_1000(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Every update that was said to be done is there, whole, however many processes died beside it."""
+    rng, fork = random.Random(5), multiprocessing.get_context("fork")
+    kills, done = soak(40, 1000), 0
+    DiskState(tmp_path / "state").close()
+    for _ in range(kills // 2):
+        pipe, told = os.pipe()
+        running = [fork.Process(target=_count_for_ever, args=(tmp_path / "state", told)) for _ in range(2)]
+        for process in running:
+            process.start()
+        os.close(told)
+        done += len(os.read(pipe, 1))  # they write
+        time.sleep(rng.uniform(0.0, 0.02))
+        for process in running:
+            process.kill()
+            process.join()
+        while data := os.read(pipe, 65536):
+            done += len(data)
+        os.close(pipe)
+        store = DiskState(tmp_path / "state")
+        a, b = store.get("a"), store.get("b")
+        store.close()
+        assert a == b
+        assert a is not None
+        assert done <= a["n"] <= done + kills  # one that was killed may not have had the time to say it
+    record_property("kills", kills)
+    record_property("updates", done)
+    record_property("lost", 0)
 
 
 def test_state_locked_fails_open_in_250ms(tmp_path: Path) -> None:
