@@ -106,3 +106,18 @@ def test_of_two_budgets_both_must_have_enough() -> None:
     money.take(held, 0.1)
     money.settle(held, 0.05)
     assert money.left_usd() == pytest.approx(0.05)
+
+
+def test_what_is_given_back_into_an_empty_record_is_taken_where_it_was_not_enough() -> None:
+    assert give_back(None, "2026-11-25", 5) == {"period": "2026-11-25", "spent": 0}
+    assert give_back(None, "2026-11-25", -7) == {"period": "2026-11-25", "spent": 7}
+
+
+def test_the_period_is_that_of_the_moment_given() -> None:
+    assert take(None, DAY, 86_400.0, 3) == ({"period": "1970-01-02", "spent": 3}, True)
+    assert take(None, Budget("m", 1.0, "month"), 86_400.0 * 40, 3)[0]["period"] == "1970-02"
+    assert take(None, DAY._replace(usd=0.0), 86_400.0, 3) == ({"period": "1970-01-02", "spent": 0}, False)
+
+
+def test_a_price_is_rounded_up_to_a_nano_dollar() -> None:
+    assert [nano(1e-10), nano(1.5e-9), nano(2e-9), nano(0.0)] == [1, 2, 2, 0]

@@ -56,3 +56,7 @@ def test_any_value_is_seconds_or_a_value_error(value: str | float) -> None:
     except ValueError:
         return
     assert 0 <= seconds <= LONGEST
+
+
+def test_ten_thousand_days_are_the_longest() -> None:
+    assert parse_duration("10000d") == parse_duration(864e6) == 864e6

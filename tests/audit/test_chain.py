@@ -102,3 +102,52 @@ def test_a_line_that_is_no_record_needs_a_repair_behind_it(lines: list[bytes]) -
 def test_a_second_file_that_does_not_go_on_is_noticed(lines: list[bytes]) -> None:
     parts = [Line("a", 1, lines[0]), Line("b", 1, lines[1])]
     assert "begins a file" in (verify(parts, key=KEY).problem or "")
+
+
+def test_a_head_that_was_removed_with_its_file_is_no_cut(tmp_path: Path) -> None:
+    path = tmp_path / "rotated" / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY, rotate_bytes=200)
+    for turn in range(6):
+        log.append({"event": "test", "turn": turn})
+    log.close()
+    last = path.read_bytes().splitlines()
+    first = orjson.loads(last[0])["seq"]
+    assert first > 1
+    assert seen(last, head=Head(first - 1, "1" * 64)).problem is None
+    assert "not the one" in (seen(last, head=Head(first, "1" * 64)).problem or "")
+
+
+def test_a_cut_tail_says_what_is_left(lines: list[bytes]) -> None:
+    head = Head(11, digest(lines[11]))
+    wanted = "the tail is cut: record 11 of the given head is missing, the last is"
+    assert seen(lines[:4], head=head).problem == f"{wanted} 3"
+    assert seen(lines[:1], head=head).problem == f"{wanted} 0"
+    assert seen([], head=head).problem == f"{wanted} none"
+
+
+def test_a_text_that_looks_like_a_check_value_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "text.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "test", "nested": {"mac": "0" * 32, "more": 1}})
+    log.close()
+    assert seen(path.read_bytes().splitlines()).problem is None
+
+
+def test_records_without_a_check_value_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "plain.jsonl"
+    log = AuditLog(path)
+    log.append({"event": "test"})
+    log.close()
+    (plain,) = path.read_bytes().splitlines()
+    assert seen([plain], key=None) == Verdict(1, 0, Head(0, digest(plain)), 0)
+    assert seen([plain]).problem == "log, line 1: record 0 was changed: its check value is missing"
+    forged = plain[:-1] + b',"mac":"' + b"0" * 32 + b'"}'
+    assert "its check value is wrong" in (seen([forged]).problem or "")
+    short = plain[:-1] + b',"mac":"' + mac(plain, KEY)[:31].encode() + b'"}'
+    assert "missing" in (seen([short]).problem or "")
+
+
+def test_a_torn_end_says_that_it_will_be_repaired(lines: list[bytes]) -> None:
+    assert seen([*lines, b"{torn"]).problem == (
+        f"log, line {COUNT + 1}: it is torn: the next record that is written repairs that"
+    )

@@ -1,13 +1,17 @@
 """Appending: many writers, kills, full disks, rotation."""
 
+import errno
 import os
 import random
 import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from fennec_cli.audit.chain import Verdict, numbered, verify
@@ -207,3 +211,165 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None
 
 def test_numbers_count_lines_of_each_file() -> None:
     assert [line.number for line in numbered("a", [b"1\n", b"2\n"])] == [1, 2]
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_record_says_when_and_what_it_follows(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, clock=lambda: 1e9 + 0.25)
+    first, second = log.append({"event": "one"}), log.append({"event": "two"})
+    log.close()
+    assert records(path) == [
+        {"ts": "2001-09-09T01:46:40.250000Z", "seq": 0, "prev": "0" * 64, "event": "one"},
+        {"ts": "2001-09-09T01:46:40.250000Z", "seq": 1, "prev": first.hash, "event": "two"},
+    ]
+    assert (first.seq, second.seq) == (0, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.jsonl", "audit.lock"]
+
+
+def test_a_torn_first_line_is_repaired_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(b'{"ts":"2001')
+    log = AuditLog(path, clock=lambda: 1e9)
+    assert log.append({"event": "one"}).seq == 1
+    log.close()
+    repair = orjson.loads(path.read_bytes().splitlines()[1])
+    assert (repair["seq"], repair["event"], repair["fennec.torn_bytes"]) == (0, "repair", 11)
+    assert chain_without_key(path) == 2
+
+
+def chain_without_key(path: Path) -> int:
+    verdict = verify(lines_of(path))
+    assert verdict.problem is None
+    return verdict.records
+
+
+def test_the_next_file_names_the_one_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, rotate_bytes=1)
+    log.append({"event": "one"})
+    log.append({"event": "two"})
+    log.close()
+    first, second = records(path)
+    assert (first["event"], first["fennec.previous_file"], second["event"]) == (
+        "rotate",
+        "audit.jsonl.000000000000",
+        "two",
+    )
+
+
+@pytest.mark.parametrize(("more", "files"), [(0, 1), (1, 0)])
+def test_a_file_is_rotated_when_it_has_its_size(tmp_path: Path, more: int, files: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, clock=lambda: 1e9)
+    log.append({"event": "one"})
+    log.close()
+    again = AuditLog(path, clock=lambda: 1e9, rotate_bytes=path.stat().st_size + more)
+    again.append({"event": "two"})
+    again.close()
+    assert len(rotated(path)) == files
+
+
+@pytest.mark.parametrize(("days", "files"), [(29.9, 0), (30.1, 1)])
+def test_another_process_knows_how_old_a_file_is(tmp_path: Path, days: float, files: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, clock=lambda: 1e9)
+    log.append({"event": "one"})
+    log.close()
+    later = AuditLog(path, clock=lambda: 1e9 + days * 86_400)
+    later.append({"event": "two"})
+    later.close()
+    assert len(rotated(path)) == files
+
+
+def test_twelve_old_files_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, rotate_bytes=1)
+    for _ in range(20):
+        log.append({"event": "x"})
+    log.close()
+    assert len(rotated(path)) == 12
+
+
+@pytest.mark.parametrize(("fsync", "synced"), [("exit", 1), ("always", 3), ("never", 0)])
+def test_how_often_the_disk_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Any, synced: int
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", calls.append)
+    log = AuditLog(tmp_path / "audit.jsonl", fsync=fsync)
+    for _ in range(3):
+        log.append({"event": "x"})
+    log.close()
+    log.close()
+    assert len(calls) == synced
+    assert all(fd > 2 for fd in calls)
+
+
+@pytest.mark.parametrize(("fsync", "synced"), [("exit", 1), ("never", 0)])
+def test_a_file_that_another_process_renamed_is_left_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Any, synced: int
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, fsync=fsync)
+    log.append({"event": "one"})
+    other = AuditLog(path, rotate_bytes=1)
+    other.append({"event": "two"})
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", calls.append)
+    assert log.append({"event": "three"}).seq == 3
+    assert len(calls) == synced
+    assert [each["event"] for each in records(path)] == ["rotate", "two", "three"]
+    for each in (log, other):
+        each.close()
+    assert chain_without_key(path) == 4
+
+
+def test_a_log_that_was_closed_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path)
+    log.close()
+    for _ in range(2):
+        log.append({"event": "x"})
+        log.close()
+    assert chain_without_key(path) == 2
+
+
+def test_a_record_that_was_written_in_part_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path)
+    log.append({"event": "one"})
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda fd, data: write(fd, data[:-1]))
+        with pytest.raises(OSError, match="written in part only") as caught:
+            log.append({"event": "two"})
+    assert caught.value.errno == errno.ENOSPC
+    log.append({"event": "three"})
+    log.close()
+    assert [each["event"] for each in records(path)] == ["one", "two", "three"]  # only its line end was missing
+    assert chain_without_key(path) == 3
+
+
+def test_what_others_wanted_to_write_is_not_lost_with_a_signal(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    interrupted = [True]
+
+    def key() -> bytes | None:
+        if interrupted.pop() if interrupted else False:
+            other.start()
+            while len(log._waiting) < 1:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+        return None
+
+    log = AuditLog(path, key=key)
+    other = threading.Thread(target=log.append, args=({"event": "other"},))
+    with pytest.raises(KeyboardInterrupt):
+        log.append({"event": "mine"})
+    other.join(10)
+    log.close()
+    assert [each["event"] for each in records(path)] == ["other"]
