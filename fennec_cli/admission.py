@@ -6,7 +6,7 @@ Two short transactions an attempt, none of them while anything is sent or waited
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget, chance
@@ -17,7 +17,7 @@ from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
 from fennec_cli.holders import holder, is_dead
 from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
-from fennec_cli.store import Record, StateStore
+from fennec_cli.store import Change, Record, StateStore
 from fennec_cli.tuples import NamedTuple
 
 LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
@@ -85,7 +85,10 @@ _Turn = tuple[Record | None, Record | None]  # a circuit before and after a repo
 
 
 class Gate:
-    """Lets attempts at one provider and model through, and hears how they went. Opens nothing before it is asked."""
+    """Lets attempts at one provider and model through, and hears how they went. Opens nothing before it is asked.
+
+    `later` is how the store is told what nobody has to wait for.
+    """
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class Gate:
         *,
         say: Callable[[int, str], None] = lambda _level, _text: None,
         record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
+        later: "Callable[[Sequence[str], Change[None]], None] | None" = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = signals.sleep,
         uniform: Callable[[float, float], float] = chance,
@@ -104,6 +108,8 @@ class Gate:
         self.rules = rules
         self.names = Names.of(provider, origin, model)
         self._store = store
+        self._later = later or store.update
+        self._crowded = False  # somebody waits for a slot
         self._provider = provider
         self._what = f"{provider}/{model}"
         self._say = say
@@ -158,7 +164,11 @@ class Gate:
                 counters = metrics.finish(counters, report.attempt)
             return [breaker, limits, places, budget, counters], (before, breaker)
 
-        self._tell(self._store.update([names.circuit, names.limits, names.slots, names.budget, names.metrics], change))
+        records = [names.circuit, names.limits, names.slots, names.budget, names.metrics]
+        if report.outcome == "ok" and not (ticket.permit.probe or self._crowded):
+            self._later(records, lambda found: (change(found)[0], None))  # it changes no circuit, and nobody's turn
+        else:
+            self._tell(self._store.update(records, change))
 
     def may_retry(self) -> bool:
         """Take a retry out of the budget that all processes share; False when it is used up."""
@@ -201,8 +211,9 @@ class Gate:
             breaker, limits, places, counters = records
             now = self._clock()
             taken, found = slots.take(places, now, owner, rules.max_parallel, is_dead=is_dead)
+            self._crowded = slots.is_wanted(places, now)
             if not found and (needs_slot or not rules.single):
-                return records, None
+                return [breaker, limits, slots.want(places, now), counters], None
             limits, turn = bucket.reserve(
                 limits, now, requests=rules.requests, tokens=rules.tokens, amount=amount, longest_wait=longest
             )

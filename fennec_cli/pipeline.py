@@ -69,7 +69,7 @@ def request_pipeline(
 
     `price` is asked once the usage is known; `keeping` is None for no cache; `guards` are the filter and the audit log.
     """
-    stage = answering
+    stage = guards.sending(answering)
     if keeping is not None:
         from fennec_cli.stages.cache import cache
 

@@ -67,6 +67,7 @@ class ProviderRegistry:
     ) -> None:
         """`engines` are those of local models that somebody else has started, by model, and closes."""
         self.state = state or shared_state(environ, partial(say, 1), server_url(config.cache.backend, environ))
+        self._later = self.state.later if isinstance(self.state, SharedState) else self.state.update
         self._config = config
         self._overrides = overrides
         self._environ = dict(environ)  # a copy: the process' own loses its keys before children of others inherit it
@@ -126,7 +127,9 @@ class ProviderRegistry:
         settings = self._settings(name)
         assembly = self._assembly(settings, model)
         rules = assembly.rules(single=single)._replace(counted=self._config.metrics.enabled)
-        return Gate(self.state, name, assembly.origin(), model, rules, say=self._say, record=self._record)
+        return Gate(
+            self.state, name, assembly.origin(), model, rules, say=self._say, record=self._record, later=self._later
+        )
 
     def call(self, target: Target, request: CompletionRequest) -> "HTTPCall":
         """Return `request` as a model would get it first, but for the key. Looks for no key and opens nothing."""
@@ -142,7 +145,7 @@ class ProviderRegistry:
             return
         from fennec_cli.counting import count, name_of  # less than all of `metrics`
 
-        self.state.update([name_of(provider, model)], lambda records: ([count(records[0], name)], None))
+        self._later([name_of(provider, model)], lambda records: ([count(records[0], name)], None))
 
     def origin(self, name: str) -> str:
         """Scheme, host and port of a provider. Raises `ConfigError`."""

@@ -7,6 +7,7 @@ is left out. The methods of those who look after it (`entries`, `find`, `restore
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,7 @@ from fennec_cli.errors import ConfigError, IntegrityError
 from fennec_cli.hashes import blake2b
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.recording import Record
-from fennec_cli.store import StoreFailed
+from fennec_cli.store import GATHERED, StoreFailed, taken
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class CachedResponse(NamedTuple):
 
 
 class ResponseCache:
-    """Answers by fingerprint. Opens nothing before it is asked; threads may share it."""
+    """Answers by fingerprint. Opens nothing before it is asked; threads may share it.
+
+    While it `gathers`, what was of use is counted in groups, the last of them by `flush`.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,9 @@ class ResponseCache:
         self._encrypt: Cipher | None = None
         self._decrypt: Cipher | None = None
         self._lock = threading.Lock()
+        self._touched: deque[str] = deque()
         self.failure: str | None = None  # why it cannot be used
+        self.gathers = False
 
     @property
     def directory(self) -> str:
@@ -100,7 +106,14 @@ class ResponseCache:
 
     def touch(self, fingerprint: str) -> None:
         """Count that an answer was of use."""
-        self._try(lambda shelf: shelf.touch(fingerprint), None)
+        self._touched.append(fingerprint)
+        if not self.gathers or len(self._touched) >= GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was counted."""
+        if touched := list(taken(self._touched)):
+            self._try(lambda shelf: shelf.touch(touched), None)
 
     def is_fresh(self, found: CachedResponse, ttl: float | None = None) -> bool:
         return is_fresh(found.created, found.ttl, self._clock(), ttl)
@@ -157,11 +170,13 @@ class ResponseCache:
         return self._opened().counters()
 
     def tidy(self) -> None:
-        """Now and then throw away what dead processes have left behind."""
+        """Write what was counted, and now and then throw away what dead processes have left behind."""
+        self.flush()
         if self._shelf is not None:
             self._try(lambda shelf: shelf.tidy(), None)
 
     def close(self) -> None:
+        self.flush()
         if self._shelf is not None:
             self._shelf.close()
 

@@ -51,6 +51,14 @@ class Safeguards(NamedTuple):
 
         return audited(stage, self.trail, self.provider, identity=identity)
 
+    def sending(self, stage: Stage) -> Stage:
+        """Put round a stage that sends something what has it on record before."""
+        if self.trail is None:
+            return stage
+        from fennec_cli.stages.audit import recorded
+
+        return recorded(stage, self.trail)
+
     def record(self, event: str, fields: Mapping[str, object]) -> None:
         """Put on record what is no request: a key was rotated, a circuit opened."""
         if self.trail is not None:

@@ -1,7 +1,8 @@
 """How many requests are under way at once, over all processes: leases that end by themselves. Pure.
 
-The record holds `[holder, until]` for each; times are seconds since 1970. An owner `HOLDER.PART` is one of many of a
-process, whose lease `[holder, until, [part, …]]` is for all of them: 256 single ones would not fit into a record.
+The record holds `[holder, until]` for each, and when somebody `wanted` one in vain; times are seconds since 1970. An
+owner `HOLDER.PART` is one of many of a process, whose lease `[holder, until, [part, …]]` is for all of them: 256 single
+ones would not fit into a record.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ Record = dict[str, Any]
 
 TTL_S = 30.0
 RENEW_S = 10.0
+WANTED_S = 2.0  # how long it is known: who waits asks more often than that
 
 
 def take(
@@ -31,7 +33,7 @@ def take(
     holder, part = _split(owner)
     others = [lease for lease in leases if lease[0] != holder]
     own = [each for lease in leases if lease[0] == holder for each in _parts(lease)]
-    return {"leases": [*others, _lease(holder, now + ttl_s, [*own, part])]}, True
+    return _with(record, now, [*others, _lease(holder, now + ttl_s, [*own, part])]), True
 
 
 def renew(record: Record | None, now: float, owners: set[str], ttl_s: float = TTL_S) -> Record:
@@ -41,11 +43,21 @@ def renew(record: Record | None, now: float, owners: set[str], ttl_s: float = TT
         holder, part = _split(owner)
         held.setdefault(holder, []).append(part)
     others = [lease for lease in _living(record, now, ttl_s) if lease[0] not in held]
-    return {"leases": [*others, *(_lease(holder, now + ttl_s, parts) for holder, parts in held.items())]}
+    return _with(record, now, [*others, *(_lease(holder, now + ttl_s, parts) for holder, parts in held.items())])
+
+
+def want(record: Record | None, now: float) -> Record:
+    """Let others know that somebody waits for a slot."""
+    return {**(record or {"leases": []}), "wanted": round(now, 3)}
+
+
+def is_wanted(record: Record | None, now: float) -> bool:
+    """Whether somebody waits for a slot, as far as we know."""
+    return record is not None and "wanted" in record and abs(now - record["wanted"]) < WANTED_S
 
 
 def free(record: Record | None, now: float, owner: str, ttl_s: float = TTL_S) -> Record | None:
-    """Give a slot back; None when no slot is taken any more."""
+    """Give a slot back; None when no slot is taken any more, nor wanted."""
     holder, part = _split(owner)
     leases = []
     for lease in _living(record, now, ttl_s):
@@ -55,7 +67,13 @@ def free(record: Record | None, now: float, owner: str, ttl_s: float = TTL_S) ->
             lease = [lease[0], lease[1], parts]
         if parts:
             leases.append(lease)
-    return {"leases": leases} if leases else None
+    return _with(record, now, leases) if leases or is_wanted(record, now) else None
+
+
+def _with(record: Record | None, now: float, leases: list[list[Any]]) -> Record:
+    if record is not None and is_wanted(record, now):
+        return {"leases": leases, "wanted": record["wanted"]}
+    return {"leases": leases}
 
 
 def _living(record: Record | None, now: float, ttl_s: float) -> list[list[Any]]:

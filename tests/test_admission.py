@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from fennec_cli.slots import TTL_S
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.admit import admit
 from fennec_cli.stages.retry import retry
-from fennec_cli.store import MemoryStore, SharedState, StateStore, StoreFailed
+from fennec_cli.store import Change, MemoryStore, Result, SharedState, StateStore, StoreFailed
 from fennec_cli.store.state import DiskState
 from tests.conftest import soak
 
@@ -341,3 +341,52 @@ def test_metrics_exact_16x1000(tmp_path: Path) -> None:
         pool.starmap(_measured, [(tmp_path, times)] * 16, chunksize=1)
     found = read(DiskState(tmp_path).get(gate(MemoryStore()).names.metrics), time.time())
     assert (found.request_count, found.success_count, found.error_count) == (16 * times, 16 * times, 0)
+
+
+class Counting(MemoryStore):
+    """Counts how many transactions there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transactions = 0
+
+    def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+        self.transactions += 1
+        return super().update(names, change)
+
+
+def gathering(rules: Rules = Rules(single=False)) -> tuple[Counting, SharedState, Gate]:
+    store = Counting()
+    shared = SharedState(lambda: store)
+    shared.gathers = True
+    at = Gate(shared, "p", "http://p", "m", rules, later=shared.later, sleep=lambda _seconds: None)
+    return store, shared, at
+
+
+def test_of_many_attempts_each_takes_one_transaction() -> None:
+    store, shared, at = gathering()
+    for _ in range(10):
+        passed(at)
+    assert store.transactions == 10
+    shared.flush()
+    assert store.transactions == 11
+    assert store.get(at.names.slots) is None
+    metrics = read(store.get(at.names.metrics), time.time())
+    assert (metrics.request_count, metrics.success_count) == (10, 10)
+
+
+def test_a_failure_is_known_to_all_at_once() -> None:
+    store, _, at = gathering(Rules(breaker=BREAKER, single=False))
+    passed(at, FAILED)
+    assert store.get(at.names.circuit)["state"] == "open"  # type: ignore[index]
+
+
+def test_a_slot_that_somebody_waits_for_is_given_back_at_once() -> None:
+    rules = Rules(max_parallel=1, max_wait=0.0, single=False)
+    store, _, at = gathering(rules)
+    ticket = at.enter(0, None)
+    assert not admitted(gate(store, rules))
+    at.leave(ticket, OK)
+    at.leave(at.enter(0, None), OK)  # it has learnt that somebody waits
+    assert store.get(at.names.slots)["leases"] == []  # type: ignore[index]
+    assert admitted(gate(store, rules))

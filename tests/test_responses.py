@@ -73,7 +73,14 @@ def test_readings_are_counted(place: Path) -> None:
     found = cache.get(KEY)
     assert found is not None
     assert found.access_count == 2
-    assert cache.counters() == (2, 1)
+    cache.gathers = True
+    cache.touch(KEY)
+    assert cache.find(KEY) == found
+    cache.tidy()
+    again = cache.find(KEY)
+    assert again is not None
+    assert again.access_count == 3
+    assert cache.counters() == (3, 1)
 
 
 def test_an_answer_counts_for_its_time(place: Path) -> None:

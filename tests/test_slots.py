@@ -2,7 +2,7 @@
 
 import orjson
 
-from fennec_cli.slots import TTL_S, Record, free, renew, take
+from fennec_cli.slots import TTL_S, WANTED_S, Record, free, is_wanted, renew, take, want
 from fennec_cli.store import MAX_RECORD
 
 
@@ -101,3 +101,16 @@ def test_moments_are_kept_in_milliseconds() -> None:
     assert record == {"leases": [["a", 130.123]]}
     record, _ = take(None, 100.123456, "a.1", most=1)
     assert record == {"leases": [["a", 130.123, ["1"]]]}
+
+
+def test_that_somebody_waits_is_known_for_a_while() -> None:
+    record = want(taken("abc"), 100.0)
+    record = free(record, 100.5, "a")
+    record = renew(record, 101.0, {"b"})
+    record, found = take(record, 101.5, "d", most=16)
+    assert found
+    assert is_wanted(record, 101.9)
+    assert not is_wanted(record, 100.0 + WANTED_S)
+    assert "wanted" not in take(record, 103.0, "e", most=16)[0]
+    assert is_wanted(want(None, 100.0), 100.0)
+    assert not is_wanted(None, 100.0)

@@ -9,8 +9,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -22,6 +23,7 @@ from fennec_cli.tuples import NamedTuple
 ROTATE_BYTES = 64 * 1024 * 1024
 ROTATE_AGE_S = 30 * 24 * 3600.0
 LOCK_WAIT_S = 1.0
+TOGETHER = 256  # records of one writing
 GENESIS = "0" * 64  # the hash of the line before the first
 _TAIL = LONGEST + 4096
 
@@ -38,10 +40,10 @@ class AuditBusy(OSError):
 
 
 class _Record:
-    """What a thread wants to write, and what came of it."""
+    """What a thread wants to write, of which moment, and what came of it."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self.fields = fields
+    def __init__(self, fields: Mapping[str, Any], moment: float) -> None:
+        self.fields, self.moment = fields, moment
         self.head: Head | None = None
         self.failure: OSError | None = None
 
@@ -71,6 +73,7 @@ class AuditLog:
         self._threads = threading.Lock()
         self._waiting: deque[_Record] = deque()
         self._lock_fd = self._fd = -1
+        self._file = (0, 0)  # device and inode
         self._size = -1  # of the file when we last wrote, and what its last record was then
         self._head = Head(-1, GENESIS)
         self._began = ""  # the time of the file's first record
@@ -80,36 +83,51 @@ class AuditLog:
 
         What other threads want to write meanwhile is written under the same lock.
         """
-        own = _Record(fields)
+        own = _Record(fields, self._clock())
         self._waiting.append(own)
         with self._threads:
-            if own.head is None and own.failure is None:  # else who was at it before has done it too
+            while own.head is None and own.failure is None:  # else who was at it before has done it too
                 self._append_waiting(own)
         if own.failure is not None:
             raise own.failure
         assert own.head is not None
         return own.head
 
-    def _append_waiting(self, own: "_Record") -> None:
-        records = [self._waiting.popleft() for _ in range(len(self._waiting))]
+    def later(self, fields: Mapping[str, Any]) -> None:
+        """Have a record written along with the next one, or by `flush`."""
+        self._waiting.append(_Record(fields, self._clock()))
+
+    def flush(self) -> None:
+        """Write what is to be written `later`. Raises `OSError`."""
+        while self._waiting:
+            with self._threads:
+                failure = self._append_waiting(None)
+            if failure is not None:
+                raise failure
+
+    def _append_waiting(self, own: "_Record | None") -> OSError | None:
+        records = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+        if not records:
+            return None
         try:
             with self._locked():
-                self._open()
-                self._repair()
-                for record in records:
-                    if self._is_due():
-                        self._rotate()
-                    record.head = self._write(record.fields)
+                self._repair(self._open())
+                if self._is_due():
+                    self._rotate()
+                self._write(records)
         except OSError as error:
             for record in records:
                 if record.head is None:
                     record.failure = error
+            return error
         except BaseException:  # a signal to this thread: the others' records wait for the next one
             self._waiting.extend(record for record in records if record.head is None and record is not own)
             raise
+        return None
 
     def close(self) -> None:
         """Let go of the file. Raises `OSError` when what was written may not be on the disk."""
+        self.flush()
         with self._threads:
             try:
                 if self._fd >= 0 and self._fsync == "exit":
@@ -144,25 +162,25 @@ class AuditLog:
         finally:
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
-    def _open(self) -> None:
-        """Have the file open that is at the path now: another process may have rotated it."""
+    def _open(self) -> int:
+        """Have the file open that is at the path now: another process may have rotated it. Return its size."""
         if self._fd >= 0:
-            try:
-                there, ours = os.stat(self.path), os.fstat(self._fd)
-                if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
-                    return
-            except FileNotFoundError:
-                pass
+            with suppress(FileNotFoundError):
+                there = os.stat(self.path)
+                if (there.st_dev, there.st_ino) == self._file:
+                    return there.st_size
             if self._fsync != "never":
                 os.fdatasync(self._fd)
             os.close(self._fd)
             self._fd = -1
         self._fd = open_file(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self._size = -1
+        opened = os.fstat(self._fd)
+        self._file = (opened.st_dev, opened.st_ino)
+        return opened.st_size
 
-    def _repair(self) -> None:
+    def _repair(self, size: int) -> None:
         """Know the last record; close a torn line."""
-        size = os.fstat(self._fd).st_size
         if size == self._size:
             return
         if size == 0:
@@ -181,7 +199,8 @@ class AuditLog:
             return
         good = next((record for record in map(read_record, reversed(before)) if record), None)
         self._head = Head(good["seq"] if good else -1, digest(last))
-        self._write({"event": "repair", "fennec.torn_sha256": digest(last), "fennec.torn_bytes": len(last)})
+        self._size = os.fstat(self._fd).st_size
+        self._write_own({"event": "repair", "fennec.torn_sha256": digest(last), "fennec.torn_bytes": len(last)})
 
     def _begin(self) -> None:
         """Begin a file: a new chain, or the next part of the one in the files that were renamed."""
@@ -198,7 +217,7 @@ class AuditLog:
         record = read_record(last)
         if record is not None:
             self._head = Head(record["seq"], digest(last))
-        self._write({"event": "rotate", "fennec.previous_file": os.path.basename(older[-1])})
+        self._write_own({"event": "rotate", "fennec.previous_file": os.path.basename(older[-1])})
 
     def _is_due(self) -> bool:
         if self._size <= 0:
@@ -211,20 +230,29 @@ class AuditLog:
         for old in rotated(self.path)[: -self._keep]:
             with suppress(FileNotFoundError):
                 os.unlink(old)
-        self._open()
-        self._repair()
+        self._repair(self._open())
 
-    def _write(self, fields: Mapping[str, Any]) -> Head:
-        seq = self._head.seq + 1
-        data = line({"ts": _stamp(self._clock()), "seq": seq, "prev": self._head.hash, **fields}, self._key)
-        written = os.write(self._fd, data + b"\n")
-        if written <= len(data):
+    def _write_own(self, fields: Mapping[str, Any]) -> None:
+        self._write([_Record(fields, self._clock())])
+
+    def _write(self, records: Sequence[_Record]) -> None:
+        head, heads, lines = self._head, [], []
+        for record in records:
+            fields = {"ts": _stamp(record.moment), "seq": head.seq + 1, "prev": head.hash, **record.fields}
+            data = line(fields, self._key)
+            head = Head(head.seq + 1, digest(data))
+            heads.append(head)
+            lines.append(data)
+        data = b"\n".join([*lines, b""])
+        written = os.write(self._fd, data)
+        if written < len(data):
             self._size = -1
             raise OSError(28, "the audit record was written in part only")
         if self._fsync == "always":
             os.fdatasync(self._fd)
-        self._head, self._size = Head(seq, digest(data)), os.fstat(self._fd).st_size
-        return self._head
+        self._head, self._size = head, self._size + written
+        for record, own in zip(records, heads, strict=True):
+            record.head = own
 
 
 def lock_path(path: FilePath) -> str:
@@ -259,4 +287,9 @@ def _first(fd: int) -> dict[str, Any] | None:
 
 def _stamp(moment: float) -> str:
     """RFC 3339 with microseconds, in UTC: as texts, later ones are greater."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))}.{int(moment % 1 * 1e6):06}Z"
+    return f"{_second(int(moment))}.{int(moment % 1 * 1e6):06}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))

@@ -14,7 +14,8 @@ from fennec_cli.rules import redact
 class Trail:
     """Writes the records of a run. A log that cannot be written is said once and left alone, unless it is `required`.
 
-    `key` gives the secret for the hashes of contents.
+    `key` gives the secret for the hashes of contents. A trail that was told to `gather` has to be told to
+    `flush` before something is sent and before an answer is shown.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Trail:
         self._log, self._content, self._required = log, content, required
         self._key, self._say = key, say
         self._about = {"fennec.uid": os.geteuid(), "fennec.host": os.uname().nodename, **about}
-        self._lost = False
+        self._lost = self._gathers = False
 
     def keeps(self, request: CompletionRequest) -> bool:
         """Whether something of the texts of this request is written."""
@@ -39,7 +40,7 @@ class Trail:
     def began(self, request: CompletionRequest, provider: str | None = None) -> str:
         """Write that `request` will be sent; return the id of the interaction. Raises `OutputError` if required."""
         identity = os.urandom(8).hex()
-        self.event("request", {"id": identity, **self.question(request, provider)})
+        self._of_interaction("request", {"id": identity, **self.question(request, provider)})
         return identity
 
     def question(self, request: CompletionRequest, provider: str | None = None) -> Fields:
@@ -51,7 +52,7 @@ class Trail:
     ) -> None:
         """Write how it ended. Raises `OutputError` if required."""
         texts = self._texts("answer", request, lambda: answer)
-        self.event("response", {"id": identity, **response_fields(request, provider, outcome, texts)})
+        self._of_interaction("response", {"id": identity, **response_fields(request, provider, outcome, texts)})
 
     def event(self, name: str, fields: Mapping[str, Any]) -> None:
         """Write a record. Raises `OutputError` if the log is required and cannot be written."""
@@ -61,6 +62,23 @@ class Trail:
             self._log.append({"event": name, **fields, **self._about})
         except OSError as error:
             self._fail(error)
+
+    def gather(self) -> None:
+        """From now on write records of requests and answers in groups, unless they are required."""
+        self._gathers = not self._required
+
+    def flush(self) -> None:
+        """Write what was gathered. Raises `OutputError` if required."""
+        try:
+            self._log.flush()
+        except OSError as error:
+            self._fail(error)
+
+    def _of_interaction(self, name: str, fields: Mapping[str, Any]) -> None:
+        if self._gathers and not self._lost:
+            self._log.later({"event": name, **fields, **self._about})
+        else:
+            self.event(name, fields)
 
     def close(self) -> None:
         try:

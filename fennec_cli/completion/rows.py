@@ -11,6 +11,7 @@ from fennec_cli.batch.policy import FAIL_FAST, FailurePolicy
 from fennec_cli.batch.progress import Progress, input_size
 from fennec_cli.batch.runner import Buffer, Piece, Runner
 from fennec_cli.batch.sequence import run_in_turn
+from fennec_cli.completion.gathering import Gathering
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.errors import FennecError, PartialBatch, UsageError
@@ -29,6 +30,7 @@ def run_batch(
     writer: MakeWriter,
     sink: Sink,
     notes: Notes,
+    gathering: Gathering,
     *,
     most: int,
 ) -> FennecError | None:
@@ -63,11 +65,17 @@ def run_batch(
             )
 
             def deliver(pieces: list[Piece]) -> None:
+                gathering.before_output()
                 outlet.deliver(pieces)
                 if course.given_up:
                     runner.stop()
 
-            runner.run(deliver, idle=course.tick)
+            def tick() -> None:
+                gathering.tick()
+                course.tick()
+
+            gathering.begin()
+            runner.run(deliver, idle=tick)
         course.end()
         last = Buffer()
         writer(last, last).summary(course.summary())

@@ -157,8 +157,10 @@ class _Run:
 
                 self._notes.usage(usage_line(answer))
         else:
+            from fennec_cli.completion.gathering import Gathering
             from fennec_cli.completion.rows import run_batch
 
+            responses = self._caching.responses if self._caching is not None else None
             error = run_batch(
                 options,
                 self._requests,
@@ -166,6 +168,7 @@ class _Run:
                 self._writer,
                 sink,
                 self._notes,
+                Gathering(self._guards.trail, self._registry.state, responses),
                 most=self._config.provider_config(self._target.provider).max_parallel,
             )
         if error is None or isinstance(error, PartialBatch):

@@ -13,6 +13,16 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks, Stage
 
 
+def recorded(inner: Stage, trail: Trail) -> Stage:
+    """Have on the disk what is to be there before anything is sent."""
+
+    def stage(request: CompletionRequest) -> Chunks:
+        trail.flush()
+        return inner(request)
+
+    return stage
+
+
 def audited(
     inner: Stage,
     trail: Trail,

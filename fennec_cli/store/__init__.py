@@ -7,6 +7,7 @@ rest of the run, one that others hold for a while: `SharedState` goes on with wh
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -15,10 +16,13 @@ from fennec_cli.private import home_of
 
 Record = dict[str, Any]  # a JSON object of at most MAX_RECORD bytes
 Result = TypeVar("Result")
+_T = TypeVar("_T")
 Change = Callable[[list[Record | None]], tuple[list[Record | None], Result]]
+_Update = tuple[Sequence[str], Change[Result]]
 
 MAX_RECORD = 4096  # bytes of JSON
 REST_S = 5.0  # for which a store that others hold is left alone: each new try may cost another wait
+GATHERED = 64  # updates that nobody waits for, at most
 ERRORS = "store|errors"  # the record that counts how often processes could not use the store
 
 
@@ -101,6 +105,8 @@ class SharedState:
     """A store that never fails: opened when it is first used, replaced by memory when it cannot be.
 
     `failures` counts what went wrong, and is added to the record `ERRORS` at the end; `say` is told the reason once.
+    While it `gathers`, what is done `later` goes along with the next update, of any thread: of many rows at once each
+    needs one transaction then, not two. Who sets that has to `flush` now and then.
     """
 
     def __init__(
@@ -117,15 +123,34 @@ class SharedState:
         self._own = MemoryStore()
         self._rests_until = 0.0
         self._lock = threading.Lock()
+        self._late: deque[_Update[None]] = deque()
         self.failures = 0
+        self.gathers = False
 
     def get(self, name: str) -> Record | None:
         return self._try(lambda store: store.get(name))
 
     def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+        if self._late:
+            names, change = _joined(list(taken(self._late)), names, change)
         return self._try(lambda store: store.update(names, change))
 
+    def later(self, names: Sequence[str], change: Change[None]) -> None:
+        """Like `update`, of which nobody has to know when it is done."""
+        if not self.gathers:
+            self.update(names, change)
+            return
+        self._late.append((names, change))
+        if len(self._late) >= GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Do what is to be done `later`."""
+        if self._late:
+            self.update([], lambda records: (records, None))
+
     def scan(self, prefix: str) -> Iterator[tuple[str, Record]]:
+        self.flush()
         return iter(self._try(lambda store: list(store.scan(prefix))))
 
     def close(self) -> None:
@@ -135,6 +160,7 @@ class SharedState:
 
     def leave(self) -> None:
         """Like `close` before the end of the process, which closes what is open at less cost (see `store.disk`)."""
+        self.flush()
         store = self._store
         if store is None:
             return
@@ -177,6 +203,28 @@ class SharedState:
             self.failures += 1
             if self.failures == 1:
                 self._say(f"the shared state cannot be used ({error}); this process goes on with its own")
+
+
+def taken(waiting: "deque[_T]") -> Iterator[_T]:
+    """Take what is there; other threads may do the same, and add to it."""
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
+
+
+def _joined(late: "Sequence[_Update[None]]", names: Sequence[str], change: Change[Result]) -> "_Update[Result]":
+    """Make one update of several, the last of which has a result."""
+    every = list(dict.fromkeys(name for update in (*late, (names, change)) for name in update[0]))
+
+    def joined(records: list[Record | None]) -> tuple[list[Record | None], Result]:
+        now = dict(zip(every, records, strict=True))
+        for own, what in late:
+            now.update(zip(own, what([now[name] for name in own])[0], strict=True))
+        changed, result = change([now[name] for name in names])
+        now.update(zip(names, changed, strict=True))
+        return [now[name] for name in every], result
+
+    return every, joined
 
 
 def failure_count(record: Record | None) -> int:

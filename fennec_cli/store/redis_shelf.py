@@ -50,9 +50,12 @@ class RedisShelf:
                 pipe.hincrby(_COUNTS, "misses", 1)
             pipe.execute()
 
-    def touch(self, name: str) -> None:
+    def touch(self, names: Sequence[str]) -> None:
         with self._using():
-            self._client.eval(_TOUCH, 2, _key(name), _COUNTS, self._clock())
+            pipe = self._client.pipeline(transaction=False)
+            for name in names:
+                pipe.eval(_TOUCH, 2, _key(name), _COUNTS, self._clock())
+            pipe.execute()
 
     def drop(self, names: Sequence[str]) -> None:
         with self._using():

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,7 +49,6 @@ class DiskShelf:
         self._opened: DiskCache | None = None  # for what drops other entries
         self._lock = threading.Lock()  # of the connection
         self._wrote = False
-        self._touched: deque[str] = deque()
 
     def read(self, name: str) -> Stored | None:
         found = self._do(lambda rows: rows.counted(name))
@@ -65,14 +64,8 @@ class DiskShelf:
         self._wrote = True
         self._with_cache(work)
 
-    def touch(self, name: str) -> None:
-        """What other threads touch meanwhile goes into the same transaction."""
-        self._touched.append(name)
-
+    def touch(self, names: Sequence[str]) -> None:
         def work(rows: Rows) -> None:
-            names = [self._touched.popleft() for _ in range(len(self._touched))]
-            if not names:  # another thread did it along with its own
-                return
             now = time.time()
             with rows.transact():
                 for each, count in Counter(names).items():

@@ -15,8 +15,8 @@ class Shelf(Protocol):
         """Store a value for a time; `missed` counts that it was looked for before, in vain."""
         ...
 
-    def touch(self, name: str, /) -> None:
-        """Count that a value was read and is of use. It is no failure if somebody else keeps us from it."""
+    def touch(self, names: Sequence[str], /) -> None:
+        """Count that values were read and are of use. It is no failure if somebody else keeps us from it."""
         ...
 
     def drop(self, names: Sequence[str], /) -> None: ...

@@ -15,8 +15,11 @@ import orjson
 import pytest
 
 from fennec_cli.audit.chain import Verdict, numbered, verify
-from fennec_cli.audit.log import AuditLog, rotated
+from fennec_cli.audit.log import TOGETHER, AuditLog, rotated
+from fennec_cli.audit.records import Outcome
+from fennec_cli.audit.trail import Trail
 from fennec_cli.audit_report import lines_of
+from fennec_cli.request import CompletionRequest
 from tests.conftest import soak
 from tests.e2e.runner import ROOT
 
@@ -373,3 +376,58 @@ def test_what_others_wanted_to_write_is_not_lost_with_a_signal(tmp_path: Path) -
     other.join(10)
     log.close()
     assert [each["event"] for each in records(path)] == ["other"]
+
+
+def test_records_for_later_are_written_with_the_next_one_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    for turn in range(3):
+        log.later({"event": "test", "turn": turn})
+    assert not path.exists()
+    log.append({"event": "test", "turn": 3})
+    assert [orjson.loads(line)["turn"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3]
+    log.later({"event": "test", "turn": 4})
+    log.flush()
+    assert whole(path) == 5
+    for turn in range(2 * TOGETHER):
+        log.later({"event": "test", "turn": turn})
+    log.append({"event": "last"})
+    assert whole(path) == 6 + 2 * TOGETHER
+    log.later({"event": "at the end"})
+    log.close()
+    assert whole(path) == 7 + 2 * TOGETHER
+
+
+def test_a_group_that_fits_in_part_is_repaired(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    program = """
+import resource, sys
+from fennec_cli.audit.log import AuditLog
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+log = AuditLog(sys.argv[1], key=lambda: b"key")
+for turn in range(20):
+    log.later({"event": "test", "turn": turn})
+try:
+    log.flush()
+except OSError as error:
+    print(error.errno)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, cwd=ROOT, check=True)
+    assert done.stdout == b"28\n"
+    assert path.stat().st_size == 2000
+    log = AuditLog(path, key=lambda: KEY)
+    log.append({"event": "after"})
+    log.close()
+    assert whole(path) > 3
+    assert b'"repair"' in path.read_bytes()
+
+
+def test_a_trail_gathers_what_is_not_required(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    for required, expected in ((False, 0), (True, 2)):
+        trail = Trail(AuditLog(path, key=lambda: KEY), required=required)
+        trail.gather()
+        request = CompletionRequest.from_text("hi", model="m")
+        trail.ended(trail.began(request), request, Outcome(1.0))
+        assert len(path.read_bytes().splitlines() if path.exists() else []) == expected
+    trail.flush()

@@ -123,6 +123,24 @@ def test_batch_kill9(fennec: Fennec, asked: Asked, place: str) -> None:
     assert killed
 
 
+@pytest.mark.parametrize("cache", ["off", "use"])
+def test_what_a_batch_has_shown_and_sent_is_on_record_when_it_is_killed(
+    fennec: Fennec, asked: Asked, cache: str
+) -> None:
+    (fennec.home / "rows").write_bytes(rows_of(*({"prompt": f"prompt {number % 5}"} for number in range(3000))))
+    arguments = ("--input", "ndjson", "--ndjson", f"-j{JOBS}", "--cache", cache)
+    out = fennec.home / "out.ndjson"
+    with out.open("wb") as stdout, (fennec.home / "rows").open("rb") as stdin:
+        process = fennec.start("complete", *arguments, stdin=stdin, stdout=stdout)
+        while out.read_bytes().count(b'"type":"end"') < 100:
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+    log = (fennec.home / ".local/state/fennec/audit/audit.jsonl").read_bytes()
+    assert out.read_bytes().count(b'"type":"end"') <= log.count(b'"event":"response"')
+    assert len(asked.prompts) <= log.count(b'"event":"request"')
+
+
 def test_a_second_run_sends_nothing_again(fennec: Fennec, serve: Serve) -> None:
     peer = serve(answer("Hello"))
     first = fennec.shell(f"fennec complete {' '.join(BATCH)} -j4 >> out.ndjson", stdin=numbered(9))

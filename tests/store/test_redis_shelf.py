@@ -36,11 +36,11 @@ def test_what_was_written_is_read(shelf: RedisShelf) -> None:
     assert place.read(ONE) is None
     place.write(ONE, b"\x00\xffdata", 60.0, missed=True)
     assert place.read(ONE) == Stored(b"\x00\xffdata", 0)
-    place.touch(ONE)
-    assert place.read(ONE) == Stored(b"\x00\xffdata", 1)
-    place.touch(TWO)
+    place.touch([ONE, ONE])
+    assert place.read(ONE) == Stored(b"\x00\xffdata", 2)
+    place.touch([TWO])
     assert place.read(TWO) is None
-    assert place.counters() == (2, 1)
+    assert place.counters() == (3, 1)
     place.drop([ONE, TWO])
     assert place.read(ONE) is None
 
@@ -58,7 +58,7 @@ def test_the_least_recently_read_goes_first(shelf: RedisShelf, moments: list[flo
         moments[0] += 1
         shelf.write(name, b"x" * 100, 60.0, missed=False)
     moments[0] += 1
-    shelf.touch(ONE)
+    shelf.touch([ONE])
     assert shelf.volume() == 300
     assert set(shelf.names()) == {ONE, TWO, THREE}
     assert shelf.trim(250) == 1

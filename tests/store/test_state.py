@@ -5,6 +5,7 @@ import os
 import random
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from fennec_cli.store import (
     ERRORS,
+    GATHERED,
     REST_S,
     MemoryStore,
     NullStore,
@@ -265,3 +267,54 @@ def test_processes_that_create_it_at_once_share_it(tmp_path: Path) -> None:
         with multiprocessing.get_context("fork").Pool(8) as pool:
             found = pool.map(_race, [tmp_path / str(round_number)] * 8, chunksize=1)
         assert sorted(found) == list(range(1, 9))
+
+
+def test_what_is_done_later_goes_along_with_the_next_update() -> None:
+    store = MemoryStore()
+    shared = SharedState(lambda: store)
+    shared.later(["a"], one_more)
+    assert store.get("a") == {"n": 1}  # at once, unless it gathers
+    shared.gathers = True
+    shared.later(["a"], one_more)
+    shared.later(["b"], one_more)
+    assert (store.get("a"), store.get("b")) == ({"n": 1}, None)
+    assert shared.update(["b", "a"], lambda found: (found, [each and each["n"] for each in found])) == [1, 2]
+    assert (store.get("a"), store.get("b")) == ({"n": 2}, {"n": 1})
+    shared.later(["a"], one_more)
+    assert dict(shared.scan("a")) == {"a": {"n": 3}}
+    shared.later(["a"], one_more)
+    shared.leave()
+    assert store.get("a") == {"n": 4}
+
+
+def test_not_too_much_is_left_for_later() -> None:
+    store = MemoryStore()
+    shared = SharedState(lambda: store)
+    shared.gathers = True
+    for _ in range(GATHERED + 1):
+        shared.later(["a"], one_more)
+    assert store.get("a") == {"n": GATHERED}
+
+
+def test_threads_that_leave_things_for_later_lose_nothing(tmp_path: Path) -> None:
+    shared = SharedState(lambda: DiskState(tmp_path / "state"))
+    shared.gathers = True
+
+    def work() -> None:
+        for _ in range(50):
+            shared.later(["a"], one_more)
+            shared.update(["a", "b"], lambda found: ([one_more([each])[0][0] for each in found], None))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shared.close()
+    after = DiskState(tmp_path / "state")
+    assert (after.get("a"), after.get("b")) == ({"n": 800}, {"n": 400})
+    after.close()
+
+
+def one_more(records: list[Record | None]) -> tuple[list[Record | None], None]:
+    return [{"n": (records[0] or {"n": 0})["n"] + 1}], None
