@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fennec_cli.rows import RowFields
 
 MAX_PROMPT = 64 * 1024 * 1024  # bytes; more is a mistake (a device, a loop), not a prompt
-_READ = 1024 * 1024
+_READ = 64 * 1024
 ONLY_ROW = "1"  # the id of the row of text input
 
 
