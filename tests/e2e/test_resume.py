@@ -1,5 +1,6 @@
 """Batches that end before their end, and are taken up again: nothing lost, nothing twice, nothing paid twice."""
 
+import math
 import random
 import signal
 import subprocess
@@ -27,11 +28,14 @@ JOBS = 16
 
 
 class Asked:
-    """A server that answers everything at once, and remembers what it was asked."""
+    """A server that answers at once, no more often than is `allowed`, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
-        asked = self.prompts
+        self.allowed = math.inf
+        self.answered = 0
+        self._turn = threading.Condition()
+        asked, may_answer = self.prompts, self._may_answer
         body = body_of("Hello", " there")
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(body)
 
@@ -45,6 +49,7 @@ class Asked:
                         if line.lower().startswith(b"content-length:"):
                             length = int(line.split(b":")[1])
                     asked.append(orjson.loads(self.rfile.read(length))["messages"][-1]["content"])
+                    may_answer()
                     self.wfile.write(head + body)
 
             def finish(self) -> None: ...
@@ -60,7 +65,18 @@ class Asked:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
+    def allow(self, more: float) -> None:
+        with self._turn:
+            self.allowed = self.answered + more
+            self._turn.notify_all()
+
+    def _may_answer(self) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: self.answered < self.allowed)
+            self.answered += 1
+
     def close(self) -> None:
+        self.allow(math.inf)
         self._server.shutdown()
         self._server.server_close()
 
@@ -92,35 +108,37 @@ def finished_ids(out: Path) -> list[str]:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("place", ["append", "output"])
-def test_batch_kill9(fennec: Fennec, asked: Asked, place: str) -> None:
+def test_batch_kill9(fennec: Fennec, asked: Asked, place: str, record_property: Callable[[str, object], None]) -> None:
     """kill -9 at random moments, and go on: 0 lost, 0 twice, sent again at most what was under way."""
-    count, kills = soak(200, 2000), soak(2, 50)
+    count, kills = soak(200, 2000), soak(3, 100)
     (fennec.home / "rows").write_bytes(numbered(count))
     out, rng = fennec.home / "out.ndjson", random.Random(kills)
     more = ("-o", str(out)) if place == "output" else ()
     target = fennec.home / "nothing" if more else out
-    killed = 0
-    while killed < kills:
-        before = len(asked.prompts)
+    for turn in range(kills):
+        asked.allow(rng.randrange(max(1, 2 * (count - asked.answered) // (kills - turn + 1))))
         with running(fennec, target, "ab", *more) as process:
-            wanted = before + rng.randrange(1, max(2, count // kills))
-            while len(asked.prompts) < wanted and process.poll() is None:
+            anywhere = turn % 4 == 0  # before the first row is sent, too
+            while not anywhere and asked.answered < asked.allowed and process.poll() is None:
                 time.sleep(0.0005)
-            time.sleep(rng.random() * 0.02)
-            if process.poll() is not None:
-                break
-            process.send_signal(signal.SIGKILL)
-            killed += 1
+            time.sleep(rng.random() * (0.3 if anywhere else 0.01))
+            assert process.poll() is None
+            process.kill()
+    asked.allow(math.inf)
     with running(fennec, target, "ab", *more) as process:
         result = finished(process)  # it does not wait for the slots of those that were killed
     assert (result.stderr, result.status) == ("", 0)
     again = Counter(asked.prompts)
     assert sorted(finished_ids(out)) == sorted(f"r{number}" for number in range(count))
     assert set(again) == {f"prompt {number}" for number in range(count)}
-    assert sum(again.values()) - count <= killed * JOBS
+    assert sum(again.values()) - count <= kills * JOBS
     summary = read_events(out.read_bytes())[-1]
     assert (summary["type"], summary["rows"], summary["ok"]) == ("summary", count, count)
-    assert killed
+    record_property("rows", count)
+    record_property("kills", kills)
+    record_property("lost or twice", 0)
+    record_property("sent again", sum(again.values()) - count)
+    record_property("most under way at the kills", kills * JOBS)
 
 
 @pytest.mark.parametrize("cache", ["off", "use"])
