@@ -48,6 +48,7 @@ TIMES: dict[Run, tuple[int, int]] = {
     ("fennec", "redis"): (5, 1),
     **{("fennec", case): (5, 0) for case in ("batch 16", "loop 16", "batch cached")},
     ("fennec", "batch 256"): (3, 0),
+    ("fennec", "ledger"): (3, 0),
     ("fennec", "10k"): (1, 0),
     ("fennec", "100k"): (1, 0),
     ("llm", "help"): (9, 1),

@@ -158,6 +158,14 @@ ROWS = (
         lambda samples: 5_000_000 / wall_ms(samples),
         (Goal(">=", 2000),),
     ),
+    Row(
+        "start with a ledger of 1,000,000 rows",
+        "s",
+        ("ledger",),
+        lambda samples: wall_ms(samples) / 1000,
+        (Goal("<=", 10),),
+    ),
+    Row("peak memory, that ledger", "MiB", ("ledger",), peak, (Goal("<=", 80),)),
     Row("peak memory, 256 at once", "MiB", ("batch 256",), peak, (Goal("<=", 72),)),
     Row("peak memory, 10,000 rows", "MiB", ("10k",), peak),
     Row(

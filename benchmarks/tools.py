@@ -23,7 +23,16 @@ CHUNKS = {
     "20k messages": 20_000,
     "200k": 200_000,
 }
-ROWS = {"batch 16": 5_000, "loop 16": 5_000, "batch 256": 5_000, "batch cached": 5_000, "10k": 10_000, "100k": 100_000}
+ROWS = {
+    "batch 16": 5_000,
+    "loop 16": 5_000,
+    "batch 256": 5_000,
+    "batch cached": 5_000,
+    "10k": 10_000,
+    "100k": 100_000,
+    "ledger": 1,
+}
+RESUMED = 1_000_000  # finished rows in the ledger of the case `ledger`
 CACHED = {"cached": 1, "cached 1k": 250, "cached 100k": 25_000, "few entries": 1, "many entries": 1}  # chunks
 ENTRIES = {"few entries": 100, "many entries": 100_000}  # that lie beside the answer
 STATE = ("transactions", "updates", "redis", "store")  # cases that measure themselves and print the figure
@@ -86,6 +95,12 @@ class Bench:
             _call(argv, self.environ)
             Path(f"{place}.toml").write_text(f'[cache]\nmode = "use"\ndir = "{place}"\n')
 
+    def resumed(self, count: int, python: Path) -> None:
+        """Make a ledger of so many finished rows."""
+        place = self.scratch / "rows.ledger"
+        if not place.exists():
+            _call([str(python), str(ROOT / "benchmarks" / "ledger.py"), str(place), str(count)], self.environ)
+
     def prepare(self) -> None:
         self.prompt.write_text(PROMPT)
         (self.scratch / "wide.toml").write_text("[provider.openai]\nmax_parallel = 256\n")
@@ -107,7 +122,10 @@ def fennec(environment: Path, case: str) -> list[str]:
         jobs = "-j256" if case == "batch 256" else "-j16"
         cached = ["--cache", "use"] if case == "batch cached" else []
         rows = ["--input", "ndjson", "--ndjson", "-c", "wide.toml", jobs]
-        return [program, "complete", "-m", "openai/bench-1", *rows, *cached]
+        run = [program, "complete", "-m", "openai/bench-1", *rows, *cached]
+        if case == "ledger":  # into a pipe: an empty file would get all its rows again
+            return ["/bin/sh", "-c", '"$@" | cat', "sh", *run, "--resume", "rows.ledger"]
+        return run
     if case in CACHED:
         use = ["-c", f"entries-{ENTRIES[case]}.toml"] if case in ENTRIES else ["--cache", "use"]
         return [program, "complete", "-m", f"openai/bench-{CACHED[case]}", *use]
@@ -159,6 +177,8 @@ def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
         environ |= {"OPENAI_BASE_URL": bench.secure_url, "SSL_CERT_FILE": str(bench.authority)}
     if case in ENTRIES:
         bench.filled(ENTRIES[case], environment / "bin" / "python")
+    if case == "ledger":
+        bench.resumed(RESUMED, environment / "bin" / "python")
     figure = float if case in STATE else None
     stdin = bench.rows(ROWS[case]) if case in ROWS else bench.prompt
     return Command(tuple(ARGV[tool](environment, case)), stdin, environ, _check(case), figure)
@@ -167,6 +187,8 @@ def command(tool: str, environment: Path, case: str, bench: Bench) -> Command:
 def _check(case: str) -> Callable[[bytes], bool]:
     if case == "pass":
         return lambda output: not output
+    if case == "ledger":
+        return lambda output: output.count(b"\n") == 1 and b'"resumed":1' in output
     if case in ROWS:
         closing = b'"content": " the"' if case == "loop 16" else b'"ok":true'
         return lambda output: output.count(closing) == ROWS[case]

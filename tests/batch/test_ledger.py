@@ -126,9 +126,10 @@ def test_another_file_and_another_format_are_refused(tmp_path: Path) -> None:
         Ledger(str(tmp_path / "l"), "text")
 
 
-def test_offsets_are_those_that_were_put() -> None:
+@pytest.mark.parametrize("expected", [0, 100, 1500, 100_000])
+def test_offsets_are_those_that_were_put(expected: int) -> None:
     rng, keys = random.Random(9), list[bytes]()
-    offsets, judge = Offsets(lambda offset: keys[offset - 1]), dict[bytes, int]()
+    offsets, judge = Offsets(lambda offset: keys[offset - 1], expected), dict[bytes, int]()
     for _ in range(2500):
         key = rng.randbytes(2) + bytes(14) if rng.random() < 0.5 else bytes(4) + rng.randbytes(12)
         assert offsets.get(key) == judge.get(key)
@@ -137,6 +138,20 @@ def test_offsets_are_those_that_were_put() -> None:
         offsets.put(key, len(keys))
     assert len(offsets) == len(judge)
     assert all(offsets.get(key) == offset for key, offset in judge.items())
+
+
+@pytest.mark.parametrize("rows", [100, 5000, 12_000])
+def test_a_long_ledger_is_read_into_a_table_of_its_size(tmp_path: Path, rows: int) -> None:
+    with opened(tmp_path / "l") as ledger:
+        for begin in range(0, rows, 1000):
+            ledger.append([entry(f"r{number}") for number in range(begin, min(begin + 1000, rows))])
+        ledger.append([entry("lost", finished=False)])
+    with opened(tmp_path / "l") as ledger:
+        assert (ledger.count, ledger.damage) == (rows, 0)
+        assert all(ledger.content_of(f"r{number}") for number in range(0, rows, 97))
+        assert ledger.content_of("lost") is None
+        ledger.append([entry(f"s{number}") for number in range(rows)])
+        assert all(ledger.content_of(f"{name}{number}") for name in "rs" for number in range(0, rows, 97))
 
 
 class Run:
