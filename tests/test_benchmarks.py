@@ -1,12 +1,15 @@
 """The pure parts of `make bench`, and that it runs."""
 
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from benchmarks import gitleaks, presidio
 from benchmarks.__main__ import interleaved
 from benchmarks.measure import Sample
 from benchmarks.server import answer, answer_text, message
@@ -94,3 +97,65 @@ def test_two_rows_are_measured_quickly() -> None:
     assert done.returncode == 0, done.stderr
     assert "python -c pass" in done.stdout
     assert "live answer, 1 chunk" in done.stdout
+
+
+GO_HELPERS = """package utils
+func Letters(size string) string { return fmt.Sprintf(`[a-z]{%s}`, size) }
+func GenerateSampleSecrets(identifier string, secret string) []string {
+	samples := map[string]string{
+		"one": "{i}Token=\\"{s}\\"", // a comment
+		"two": `{"{I}_TOKEN": "{s}"
+}`,
+	}
+	return nil
+}
+"""
+GO_RULES = """package rules
+var more = []string{"x", secrets.NewSecret(utils.Letters("3") + "[0-9]{2,}")}
+func Acme() *config.Rule {
+	r := config.Rule{RuleID: "acme-key"}
+	tps := utils.GenerateSampleSecrets("acme", "k" + secrets.NewSecret(utils.Letters("4")))
+	tps = append(tps, more...)
+	fps := []string{strings.Repeat("k", 3), "\\"\\x41"}
+	return utils.Validate(r, tps, fps)
+}
+func Other() *config.Rule {
+	r := config.Rule{RuleID: "other-key"}
+	tps := unheard()
+	return utils.Validate(r, tps, nil)
+}
+"""
+
+
+def test_samples_of_gitleaks_are_read_from_its_sources(tmp_path: Path) -> None:
+    for folder, text in ((gitleaks.UTILS, GO_HELPERS), (gitleaks.RULES, GO_RULES)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "some.go").write_text(text)
+    acme, other = gitleaks.examples(tmp_path, seed=1)
+    secret = acme.found[0].removeprefix('acmeToken="').removesuffix('"')
+    assert len(secret) == 5
+    assert acme.found[1:3] == [f'{{"ACME_TOKEN": "{secret}"\n}}', "x"]
+    assert re.fullmatch("[a-z]{3}[0-9]{2,}", acme.found[3])
+    assert acme.ignored == ["kkk", '"A']
+    assert (other.found, other.unread) == ([], "unheard")
+
+
+def test_what_is_missed_of_gitleaks_is_said_by_rule_and_never_shown(tmp_path: Path) -> None:
+    for folder, text in ((gitleaks.UTILS, GO_HELPERS), (gitleaks.RULES, GO_RULES)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "some.go").write_text(text)
+    lines = list(gitleaks.measured(tmp_path, lambda text: "Token" in text))
+    assert ("  missed of acme-key", "15", "") in lines
+    assert lines[0][1] == "0.2500"
+    assert "TOKEN" not in str(lines)
+
+
+def test_sentences_of_presidio_are_read_from_its_wheel(tmp_path: Path) -> None:
+    wheel = tmp_path / "some.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("p/data_generator/raw_data/templates.txt", "Call {{phone_number}}\nNothing\nI am {{name}}\n")
+        archive.writestr(
+            "p/data_generator/x/providers.py", 'class PhoneNumberNew(Base):\n    formats = ("+49##", "##")'
+        )
+    assert presidio.read(wheel) == (["Call {{phone_number}}"], ["+49##", "##"])
+    assert [line[1] for line in presidio.measured(wheel, lambda _text: [])] == ["0.0000"]

@@ -20,7 +20,9 @@ _IBAN = {
 _LEAST_ENTROPY = 2.8  # bits a character: "password123" has 3.1, "aaaabbbb1" 1.5
 _PLACEHOLDERS = ("example", "changeme", "placeholder", "redacted", "your", "xxxx", "****", "....", "dummy", "foobar")
 _SAMPLES = frozenset({"pwd", "secret", "pw", "key", "token", "user", "port", "name", "host", "xxx", "abc", "123"})
-_RUN = "[A-Za-z0-9_+/-]{16,}"
+_NAME = r"[A-Za-z0-9_.-]+"
+_HARMLESS = ("id", "ids", "name", "url", "uri", "file", "path", "length", "size", "type", "event", "version")
+_RUN = "[A-Za-z0-9_+/-]{19,}"
 _SMALL = frozenset("abcdefghijklmnopqrstuvwxyz-_+/")
 _ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 
@@ -127,11 +129,30 @@ def value(text: str) -> int:
     digits = sum(map(str.isdigit, text))
     if not digits or not any(map(str.isalpha, text)) or any(word in lower for word in _PLACEHOLDERS):
         return 0
-    if all(part.isidentifier() for part in text.split(".")) and (text in (lower, text.upper()) and digits < 3):
+    parts = text.split(".")
+    plain = text[-1].isdigit() or len(parts) > 1 or "_" in text or len(text) < 14
+    if plain and digits < 3 and text in (lower, text.upper()) and all(map(str.isidentifier, parts)):
         return 0
     if "${" in text or "://" in text or entropy(text) < _LEAST_ENTROPY:
         return 0
     return len(text)
+
+
+def harmless(text: str) -> bool:
+    """Whether the name that a text begins with says that its value is none to hide: `credentialsId`, `key_length`."""
+    name = re.match(_NAME, text)
+    return name is not None and name[0].lower().endswith(_HARMLESS)
+
+
+def secret(text: str) -> int:
+    """As `value`, or a long number: behind a name that says all."""
+    return len(text) if text.isdigit() and len(text) >= 24 and len(set(text)) > 5 else value(text)
+
+
+def login(text: str) -> int:
+    """A name, a colon and a password; or a key alone on either side of it."""
+    user, _, password = text.replace("'", "").replace('"', "").partition(":")
+    return len(text) if value(password or user) else 0
 
 
 def long_value(text: str) -> int:
@@ -151,7 +172,7 @@ def varied(text: str) -> int:
 
 
 def token(text: str) -> int:
-    """A token after a prefix of its own: varied, and its first run of 16 or more has a digit or a capital."""
+    """A token after a prefix of its own: varied, and its first run of 19 or more has a digit or a capital."""
     if not varied(text):
         return 0
     run = re.search(_RUN, text)

@@ -6,17 +6,17 @@ something (`pattern.open_form`), and lets go of everything before it.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import heappop, heappush
 from operator import itemgetter
 
+from fennec_cli.rules.checks import harmless
 from fennec_cli.rules.table import Rule
 from fennec_cli.tuples import NamedTuple
 
 FLAGS = re.ASCII
-RUN = 16  # letters, digits, and - _ + / in a row, without which there is no key with a prefix
+RUN = 19  # letters, digits, and - _ + / in a row, without which there is no key with a prefix
 BEFORE_RUN = 24  # characters from such a key's begin to its run
 _RUN = b"a" * RUN
 _SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -24,7 +24,9 @@ _SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDE
 _KINDS = bytes(ord("a" if each in _SMALL else "A" if each in _OTHER else " ") for each in range(256))
 _NUMBER = r"[0-9][0-9 ()./-]{5,}"
 _NOWHERE = 2**62
-_first = itemgetter(0)
+_DIGITS = b"0123456789"
+_Begin = tuple[int, int, "re.Match[str] | None"]  # where, order of the rule, its match if that is known
+_place = itemgetter(0)
 
 
 class Match(NamedTuple):
@@ -42,9 +44,9 @@ class RuleSet:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._starts: dict[str, list[int]] = {}
-        self._words: dict[str, list[int]] = {}
-        self._stems: dict[str, list[int]] = {}
+        self._starts: dict[bytes, list[int]] = {}
+        self._words: dict[bytes, list[int]] = {}
+        self._stems: dict[bytes, list[int]] = {}
         self._searched: list[int] = []
         self._full: list[re.Pattern[str] | None] = [None] * len(self.rules)
         self._asked: tuple[str, int] | None = None
@@ -56,9 +58,10 @@ class RuleSet:
                 (rule.stems, self._stems),
             ):
                 for literal in literals:
-                    table.setdefault(literal, []).append(order)
+                    table.setdefault(literal.encode(), []).append(order)
             if not (rule.starts or rule.words or rule.stems):
                 self._searched.append(order)
+        self._numeric = any(rule.digits for rule in self.rules)
 
     def matches(self, text: str) -> list[Match]:
         """Return what is found in a whole text, in order, nothing twice."""
@@ -73,7 +76,7 @@ class RuleSet:
             found.append(match._replace(end=on.end()) if on else match)
             return found[-1].end
 
-        for (begin, order), known in self._all_begins(text, 0).items():
+        for begin, order, known in self._all_begins(text, 0):
             while waiting and waiting[0].start < begin:
                 place = take(heappop(waiting))
             if begin >= place and (match := self._match(order, text, begin, known)) is not None:
@@ -85,21 +88,23 @@ class RuleSet:
     def candidates(self, text: str, place: int) -> list[Match]:
         """Return every match that begins at `place` or behind it, overlapping ones too, in their order."""
         begins = self._all_begins(text, place)
-        found = [self._match(order, text, begin, known) for (begin, order), known in begins.items()]
+        found = [self._match(order, text, begin, known) for begin, order, known in begins]
         return sorted(match for match in found if match is not None)
 
-    def _all_begins(self, text: str, place: int) -> dict[tuple[int, int], re.Match[str] | None]:
+    def _all_begins(self, text: str, place: int) -> list[_Begin]:
         """Return where which rules may match, in order, with the match of the expression where it is known already."""
-        begins: dict[tuple[int, int], re.Match[str] | None] = {}
+        data = text.encode("latin-1", "replace")  # one byte a character
+        begins: list[_Begin] = []
+        digits = len(data) - len(data.translate(None, _DIGITS)) if self._numeric else 0
         for order in self._searched:
-            for begin in self._begins(order, text, place):
-                begins[begin, order] = None
-        for order, places in self._anchors(text, place):
+            rule = self.rules[order]
+            if rule.digits <= digits and rule.inside.encode() in data:
+                begins += ((begin, order, None) for begin in self._begins(order, text, place))
+        for order, places in self._anchors(data, place):
             match = self._expression(order).match
-            for begin in places:
-                if found := match(text, begin):
-                    begins[begin, order] = found
-        return dict(sorted(begins.items(), key=_first))
+            begins += ((begin, order, found) for begin in places if (found := match(text, begin)))
+        begins.sort(key=_place)
+        return begins
 
     def first_open(self, text: str, place: int) -> int:
         """Return the first position from `place` on where more text could decide something, or a huge number."""
@@ -115,21 +120,22 @@ class RuleSet:
                 first = min(first, undecided.start())
         return first
 
-    def _anchors(self, text: str, place: int) -> Iterator[tuple[int, Iterable[int]]]:
+    def _anchors(self, data: bytes, place: int) -> Iterator[tuple[int, list[int]]]:
         """Yield rules, and where a literal stands that begins their matches."""
         for word, orders in self._words.items():
-            for order in orders:
-                yield order, _finds(text, word, place, len(text))
-        data = text.encode("latin-1", "replace")  # one byte a character
+            if (first := data.find(word, place)) >= 0:
+                found = _finds(data, word, first)
+                yield from ((order, found) for order in orders)
         if self._stems:
             lower = data.lower()
             for stem, orders in self._stems.items():
-                for order in orders:
-                    yield order, _finds(lower, stem.encode(), place, len(lower))
+                if (first := lower.find(stem, place)) >= 0:
+                    found = _finds(lower, stem, first)
+                    yield from ((order, found) for order in orders)
         if self._starts:
-            yield from self._keys(text, data, place)
+            yield from self._keys(data, place)
 
-    def _keys(self, text: str, data: bytes, place: int) -> Iterator[tuple[int, Iterable[int]]]:
+    def _keys(self, data: bytes, place: int) -> Iterator[tuple[int, list[int]]]:
         """Look for `starts` where there are runs only: these pieces are laid together and searched at once."""
         kinds = data.translate(_KINDS)
         runs = kinds.replace(b"A", b"a")
@@ -140,31 +146,32 @@ class RuleSet:
             end = len(runs) if end < 0 else end
             if kinds.find(b"A", start, end) >= 0:
                 low = max(place, start - BEFORE_RUN)
-                pieces.append(text[low:end])
+                pieces.append(data[low:end])
                 places.append(low)
                 size.append(size[-1] + end - low + 1)
             start = runs.find(_RUN, end)
-        together = "\n".join(pieces)
+        if not pieces:
+            return
+        together = b"\n".join(pieces)
         for literal, orders in self._starts.items():
             if literal in together:
-                found = [
-                    at + places[piece] - size[piece]
-                    for at in _finds(together, literal, 0, len(together))
-                    for piece in (bisect_right(size, at) - 1,)
-                ]
-                yield from ((order, found) for order in orders)
+                piece, begins = 0, []
+                for at in _finds(together, literal, 0):
+                    while size[piece + 1] <= at:
+                        piece += 1
+                    begins.append(at + places[piece] - size[piece])
+                yield from ((order, begins) for order in orders)
 
     def _begins(self, order: int, text: str, place: int) -> Iterator[int]:
         """Yield where a rule without such a literal may begin."""
         rule = self.rules[order]
         if rule.lead:
-            if rule.inside in text:
-                shortest, longest = _width(rule.lead)
-                seen = 0  # begins that an earlier mark had before it are not looked for again
-                for mark in _made(rule.near or re.escape(rule.inside)).finditer(text, place):
-                    at = mark.start()
-                    yield from _starts(_made(rule.lead), text, max(place, at - longest, seen), at + 1)
-                    seen = at + 2 - shortest
+            shortest, longest = _width(rule.lead)
+            seen = 0  # begins that an earlier mark had before it are not looked for again
+            for mark in _made(rule.near or re.escape(rule.inside)).finditer(text, place):
+                at = mark.start()
+                yield from _starts(_made(rule.lead), text, max(place, at - longest, seen), at + 1)
+                seen = at + 2 - shortest
         elif rule.numeric:
             for low, high in self._numbers(text, place):
                 yield from _starts(_made(rule.pattern), text, low, high)
@@ -185,6 +192,8 @@ class RuleSet:
             return None
         rule = self.rules[order]
         start, end = found.span(found.re.groups)
+        if rule.named and harmless(text[begin:start]):
+            return None
         if rule.check is not None:
             good = rule.check(text[start:end])
             if not good:
@@ -205,12 +214,13 @@ class RuleSet:
     def _openings(self) -> list[tuple[re.Pattern[str], dict[str, list[int]]]]:
         """Expressions for where a literal begins, be it cut by the end, and the rules by the letter there."""
         found = []
-        sensitive = {**self._starts, **self._words}
+        sensitive = {literal.decode(): orders for literal, orders in {**self._starts, **self._words}.items()}
         if sensitive:
             found.append((re.compile(f"(?={_tree(sorted(sensitive))})"), _by_letter(sensitive)))
-        if self._stems:
-            either = {**_by_letter(self._stems), **{k.upper(): v for k, v in _by_letter(self._stems).items()}}
-            found.append((re.compile(f"(?={_tree(sorted(self._stems))})", re.ASCII | re.IGNORECASE), either))
+        stems = {literal.decode(): orders for literal, orders in self._stems.items()}
+        if stems:
+            either = {**_by_letter(stems), **{k.upper(): v for k, v in _by_letter(stems).items()}}
+            found.append((re.compile(f"(?={_tree(sorted(stems))})", re.ASCII | re.IGNORECASE), either))
         return found
 
 
@@ -284,7 +294,7 @@ class Scanner:
     def _candidates(self, text: str) -> list[Match]:
         found = self._rules.candidates(text, self._place)
         if self._known and "[" in text:
-            for begin in _finds(text, "[", self._place, len(text)):
+            for begin in _finds(text, "[", self._place):
                 end = text.find("]", begin) + 1
                 if end and text[begin:end] in self._known:
                     found.append(Match(begin, -1, begin, end, _KNOWN))
@@ -294,7 +304,7 @@ class Scanner:
     def _first_open(self, text: str) -> int:
         first = self._rules.first_open(text, self._place)
         if self._known and "[" in text:
-            for begin in _finds(text, "[", self._place, len(text)):
+            for begin in _finds(text, "[", self._place):
                 tail = text[begin : begin + 80]
                 if "]" not in tail and any(each.startswith(tail) for each in self._known):
                     return min(first, begin)
@@ -352,11 +362,13 @@ def _flags(rule: Rule) -> int:
     return FLAGS | re.IGNORECASE if rule.stems else FLAGS
 
 
-def _finds(text: "str | bytes", part: "str | bytes", low: int, high: int) -> Iterator[int]:
-    at = text.find(part, low, high)  # type: ignore[arg-type] # both are of one type
+def _finds(text: "str | bytes", part: "str | bytes", low: int) -> list[int]:
+    found = []
+    at = text.find(part, low)  # type: ignore[arg-type] # both are of one type
     while at >= 0:
-        yield at
-        at = text.find(part, at + 1, high)  # type: ignore[arg-type]
+        found.append(at)
+        at = text.find(part, at + 1)  # type: ignore[arg-type]
+    return found
 
 
 def _tree(words: list[str]) -> str:

@@ -209,6 +209,7 @@ class _Reader:
             raise BadPattern(f"has a repeat without an end at character {start}: write {{0,40}}, for example")
         else:
             return part
+        self._next("+")  # possessive: its open form is that of the plain repeat, and at worst too careful
         if isinstance(part, Look) or self._pattern[self.place : self.place + 1] in ("?", "+", "*", "{"):
             raise BadPattern(f"has a repeat at character {start} that is not supported")
         return part._replace(low=low, high=high)

@@ -40,7 +40,7 @@ def secrets(count: int, rng: random.Random) -> list[tuple[str, str]]:
         "see `{}`.",
         "curl -H 'X-Key: {}' https://a.example",
     )
-    plain = ("password", "api-key", "authorization", "url-password", "private-key")
+    plain = ("password", "api-key", "authorization", "url-password", "private-key", "sidekiq-secret")
     found = []
     for name, forms in samples.FORMATS.items():
         for form in forms:

@@ -145,3 +145,17 @@ def test_redact_names_what_it_takes_out() -> None:
     key = samples.filled("ghp_{ALNUM:36}", rng)
     assert redact(f"failed with {key} today") == "failed with [GITHUB_TOKEN] today"
     assert redact("nothing to hide") == "nothing to hide"
+
+
+@pytest.mark.parametrize("text", ["Say hello, in one word: 12 or so", "https", "what is a basis?", "pas de clef"])
+def test_no_expression_is_made_for_a_text_without_a_beginning_of_something(text: str) -> None:
+    rules = RuleSet(SECRETS)
+    assert rules.matches(text) == []
+    assert not any(rules._full)
+
+
+@pytest.mark.parametrize("name", ["credentialsId", "key_length", "secret-name", "token_url", "KeyFile"])
+def test_a_name_of_something_harmless_hides_nothing(name: str) -> None:
+    value = samples.filled("{ALNUM:32}", random.Random(9))
+    assert as_pieces(f"{name} = '{value}'", []) == [f"{name} = '{value}'"]
+    assert as_pieces(f"{name}_secret = '{value}'", [])[1] == "<password>"

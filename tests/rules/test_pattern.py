@@ -53,7 +53,16 @@ def test_every_rule_is_bounded(rule: Rule) -> None:
     assert 0 < width(read(rule.pattern))[0] <= width(read(rule.pattern))[1] <= LONGEST
 
 
-CASES = ["ab?c", "a{2,4}b", "(?:ab|a){1,3}c", "[ab]{0,2}c(?!b)", r"(?<!c)a(?:b{2}|c)?", "a(?:b|bc)(?:c|d)", r"ab\b"]
+CASES = [
+    "ab?c",
+    "a{2,4}b",
+    "(?:ab|a){1,3}c",
+    "[ab]{0,2}c(?!b)",
+    r"(?<!c)a(?:b{2}|c)?",
+    "a(?:b|bc)(?:c|d)",
+    r"ab\b",
+    "ab{0,2}+c",
+]
 
 
 @pytest.mark.parametrize("pattern", CASES)
