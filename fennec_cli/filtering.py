@@ -135,13 +135,15 @@ def rewritten(request: CompletionRequest, change: Change) -> CompletionRequest:
     return request._replace(messages=messages, options=options, tools=tools, schema=schema)
 
 
-def unreadable(request: CompletionRequest) -> int:
-    """Return how many attachments no text can be read from."""
-    return sum(
-        part.url is None and _text_of(part.media_type, part.data) is None
+def unreadable(request: CompletionRequest) -> list[str]:
+    """Return the media types of the attachments that no text can be read from."""
+    found = [
+        part.media_type
         for message in request.messages
         for part in message.attachments
-    )
+        if part.url is None and _text_of(part.media_type, part.data) is None
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _message(message: Message, where: str, change: Change) -> Message:

@@ -51,8 +51,10 @@ def outgoing(
         return request, None, 0
     findings = inspect(request, policy.request_rules)
     refuse(findings, modes)
-    if "mask" in modes and unreadable(request):
-        warn("an attachment is sent as it is: the filter reads texts only")
+    if unread := unreadable(request):
+        # Who asked that nothing gets out is told; by default secrets are only said, and this need not be.
+        told = warn if {"mask", "block"}.intersection(modes) else say
+        told(f"{', '.join(unread)}: sent without a look into it, the filter reads texts only")
     if not findings:
         return request, None, 0
     only_said = [finding for finding in findings if modes.of(finding.match.rule) == "warn"]

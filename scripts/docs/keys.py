@@ -14,7 +14,9 @@ TABLES: dict[str, str] = {
     "cache": "Answers kept for the same request.",
     "cache.semantic": "Answers kept for similar requests.",
     "budget.NAME": "A limit on cost, shared by all processes.",
-    "filter": "What to do with secrets and personal data in a request or an answer.",
+    "filter": "What to do with secrets and personal data in a request or an answer. Texts are looked at, and files of "
+    "`-f`; images and PDFs of `-a` are sent as they are, which `mask` and `block` say on standard error, and `warn` "
+    "with `-v`.",
     "audit": "The log of what was asked of whom.",
     "metrics": "Counters shared by all processes.",
     "log": "Where messages go besides standard error.",

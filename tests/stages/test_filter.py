@@ -127,11 +127,24 @@ def test_every_text_of_a_request_is_looked_at() -> None:
     assert repr(model.sent[0]).count("[EMAIL_1_") == 6
 
 
-def test_what_no_text_can_be_read_from_is_said() -> None:
-    said: list[str] = []
-    request = CompletionRequest((Message("user", "hi", (Attachment("image/png", "a.png", b"\x89PNG"),)),), "m")
-    list(filtered(Model("ok"), MASK, key=lambda: b"key", warn=said.append)(request))
-    assert said == ["an attachment is sent as it is: the filter reads texts only"]
+@pytest.mark.parametrize(
+    ("modes", "loud"), [(Modes(pii="mask"), True), (Modes("block"), True), (Modes("warn"), False), (Modes(), None)]
+)
+def test_what_no_text_can_be_read_from_is_said(modes: Modes, loud: bool | None) -> None:
+    said: list[tuple[bool, str]] = []
+    parts = tuple(Attachment(media, "a", b"\x89") for media in ("image/png", "image/png", "application/pdf"))
+    request = CompletionRequest((Message("user", "hi", parts),), "m")
+    policy = FilterPolicy(modes)
+    stage = filtered(
+        Model("ok"),
+        policy,
+        key=lambda: b"key",
+        warn=lambda text: said.append((True, text)),
+        say=lambda text: said.append((False, text)),
+    )
+    list(stage(request))
+    note = "image/png, application/pdf: sent without a look into it, the filter reads texts only"
+    assert said == ([] if loud is None else [(loud, note)])
 
 
 def test_a_new_secret_in_the_answer_is_masked_however_it_is_cut() -> None:
