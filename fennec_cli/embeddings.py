@@ -28,7 +28,7 @@ class Embedder(Protocol):
 
     name: str
 
-    def embed(self, text: str, deadline: float | None, /) -> Sequence[float]:
+    def embed(self, text: str, deadline: float | None = None, /) -> Sequence[float]:
         """`deadline` is a moment of the monotonic clock. Raises a `FennecError`."""
         ...
 
@@ -46,7 +46,7 @@ class LocalEmbedder:
             )
         self._run: Callable[[str], Sequence[float]] | None = None
 
-    def embed(self, text: str, _deadline: float | None) -> Sequence[float]:
+    def embed(self, text: str, _deadline: float | None = None) -> Sequence[float]:
         if self._run is None:
             self._run = _loaded()
         return self._run(text)
@@ -113,7 +113,7 @@ class EndpointEmbedder:
         self._stage = admitted(self._asked)
         self._cost = cost
 
-    def embed(self, text: str, deadline: float | None) -> Sequence[float]:
+    def embed(self, text: str, deadline: float | None = None) -> Sequence[float]:
         vector: list[float] = []
         for chunk in self._stage(CompletionRequest.from_text(text, model=self._model, deadline=deadline)):
             if chunk.content:

@@ -120,7 +120,7 @@ def test_a_model_is_installed_used_listed_and_removed(fennec: Fennec, model: Pat
     fennec.complete("-m", "local/tiny").succeeded(ANSWER)
     listed = fennec("models", "list", "--provider", "local", "--ndjson")
     assert (listed.status, listed.stderr) == (0, "")
-    assert [orjson.loads(line)["id"] for line in listed.stdout.splitlines()] == ["tiny"]
+    assert [orjson.loads(line)["id"] for line in listed.stdout.splitlines()] == ["local/tiny"]
     fennec("models", "rm", "local/tiny").succeeded("")
     assert fennec("models", "list", "--provider", "local", "--ndjson").stdout == b""
     assert "models pull local/tiny" in fennec.complete("-m", "local/tiny").failed("config", 3)
