@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # The demonstration is the same whatever the user has configured.
 CLEAN_ENV = env $$(env | sed -n 's/^\(FENNEC_[A-Za-z0-9_]*\)=.*/-u \1/p')
 
-.PHONY: help demo test lint bench soak fuzz mutants docs install clean
+.PHONY: help demo test lint bench soak coverage fuzz mutants docs install clean
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -47,13 +47,18 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.rules
 
-# Two at once, but for what measures time; then the fuzzer and the mutants. Each prints its figures.
+# Two at once, but for what measures time; then branches, the fuzzer and the mutants. Each prints its figures.
 SOAK = $(CLEAN_ENV) FENNEC_SOAK=1 $(BIN)/python -m pytest -q --timeout 7200 --durations 10
 soak: $(VENV)/test.stamp
 	$(SOAK) -n 2 -m 'soak and not alone'
 	$(SOAK) -m 'soak and alone'
-	$(MAKE) fuzz
-	$(BIN)/python -m scripts.mutants
+	$(MAKE) coverage fuzz mutants
+
+COVERAGE = COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m coverage
+coverage: $(VENV)/test.stamp
+	$(COVERAGE) run -m pytest -q tests/wire tests/stages/test_retry.py tests/test_backoff.py tests/test_bucket.py \
+	  tests/test_circuit.py tests/test_envelope.py tests/test_redactor.py tests/transport/test_http1.py
+	$(COVERAGE) report
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=2.3' || true  # not for every Python

@@ -241,3 +241,12 @@ def test_attempts_of_one_moment_share_a_bucket() -> None:
     record = after(record, 10.0, "failure")
     assert record is not None
     assert record["buckets"] == [[0, 3, 1], [1, 0, 1]]
+
+
+def test_a_probe_that_was_neutral_reports_nothing_more() -> None:
+    record, permit = leave(OPEN, 1031.0)
+    released = report(record, permit, "neutral", 1031.0, middle, BREAKER)
+    assert released is not None
+    assert released["probe"] is None
+    for outcome in ("ok", "failure", "neutral"):
+        assert report(released, permit, outcome, 1031.0, middle, BREAKER) == released  # type: ignore[arg-type]

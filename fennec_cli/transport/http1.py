@@ -20,10 +20,9 @@ READ_SIZE = 64 * 1024
 MAX_HEAD = 100 * 1024  # bytes; h11's limit
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-_HEAD = re.compile(
-    rb"HTTP/1\.([01]) ([2-5][0-9]{2})(?: [^\r\n\0]*)?\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*)\r\n"
-)
-_INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n")
+_LINES = rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0\v\f]*\r\n)*"
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2})(?: [^\r\n\0\v\f]*)?\r\n(" + _LINES + rb")\r\n")
+_INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}(?: [^\r\n\0\v\f]*)?\r\n" + _LINES + rb"\r\n")
 _LAST = b"0\r\n\r\n"  # the last chunk, without trailers
 
 

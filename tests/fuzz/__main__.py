@@ -21,14 +21,13 @@ _SEEN = re.compile(r"cov: (\d+) ft: (\d+)")
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["--one"]:
+        return fuzz(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("targets", nargs="*", help="all of them, if none is named")
     parser.add_argument("--corpus", type=Path, help="where inputs that reach new code are kept; else they are not")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of the full number of runs and seconds")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    options, rest = parser.parse_known_args()
-    if options.one:
-        return fuzz(options.one, rest)
+    options = parser.parse_args()
     try:
         import atheris  # noqa: F401
     except ImportError:

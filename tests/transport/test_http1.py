@@ -37,6 +37,8 @@ ANSWERS = [
     b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\nok",
+    b"HTTP/1.1 200 A\x0b\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nA: x\x0cy\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nfolded: a\r\n b\r\ncontent-length: 1\r\n\r\nx",
     b"HTTP/2 200 OK\r\n\r\nok",
     b"SSH-2.0-OpenSSH_9\r\n\r\n",
