@@ -143,10 +143,10 @@ def _against_rate(run: Run) -> str:
 
 
 def _told_of_rate(run: Run) -> str:
-    parts = ["TTFT: median with its 95 % interval"]
-    if any(
-        found is not None and found.p90 is not None for found in (each.distributions["ttft"] for each in run.figures)
-    ):
+    all_found = [found for each in run.figures if (found := each.distributions["ttft"]) is not None]
+    middle = "median" if all(found.p50 for found in all_found) else "median (mean where there are too few answers)"
+    parts = [f"TTFT: {middle} with its 95 % interval"]
+    if any(found.p90 for found in all_found):
         parts.append("dashed the p90")
     return ", ".join(parts) + ("" if len(run.levels) > 1 else "; --sweep shows more levels of load")
 

@@ -6,6 +6,7 @@ packet came (SO_TIMESTAMPNS, socket(7)) and says so with the data: of several in
 
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,8 @@ ROOM = socket.CMSG_SPACE(_TIMESPEC.size)
 
 def ask_for_moments(connection: socket.socket) -> None:
     """Have reads of `connection` say when what they read came. Does nothing where the system cannot."""
+    if sys.platform != "linux":
+        return  # the number means something else there
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 

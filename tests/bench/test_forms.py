@@ -131,6 +131,13 @@ def test_a_level_has_one_colour_in_all_plots() -> None:
     assert dots == legend
 
 
+def test_the_page_says_what_its_plot_of_latency_shows() -> None:
+    assert "TTFT: median with its 95 % interval<" in page(RUNS["a sweep"])
+    few = [each._replace(samples=each.samples[:9]) for each in RUNS["a sweep"].levels]
+    found = [figures(each.samples, "p/m", each.step, {}, 1) for each in few]
+    assert "mean where there are too few" in page(RUNS["a sweep"]._replace(levels=few, figures=found))
+
+
 def test_the_page_escapes_names() -> None:
     text = page(run('p/<script>alert("x")</script>&'))
     assert "<script" not in text
