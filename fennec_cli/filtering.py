@@ -3,18 +3,20 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fennec_cli.errors import Blocked
 from fennec_cli.request import CompletionRequest, Message
-from fennec_cli.rules.engine import Match, RuleSet
-from fennec_cli.rules.table import PERSONAL, SECRETS, Rule
+from fennec_cli.rules.glance import clean
 from fennec_cli.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from fennec_cli.rules.engine import Match, RuleSet
+    from fennec_cli.rules.table import Rule
 
 Mode = Literal["off", "warn", "mask", "block"]
 Change = Callable[[str, str], str]  # where, text -> the text that goes out
 MODES: tuple[Mode, ...] = ("off", "warn", "mask", "block")  # each stricter than those before it
-_CLASSES = {"secrets": SECRETS, "pii": PERSONAL}
 _NAMES = {"secrets": "secrets", "pii": "personal data"}
 
 
@@ -28,48 +30,59 @@ class Modes(NamedTuple):
     def active(self) -> bool:
         return self.secrets != "off" or self.pii != "off"
 
-    def of(self, rule: Rule) -> Mode:
+    def of(self, rule: "Rule") -> Mode:
         return self.secrets if rule.kind == "secrets" else self.pii
 
 
 class FilterPolicy:
-    """What is done in both directions, with rules of the user's own before ours. Expressions are made on first use."""
+    """What is done in both directions, with rules of the user's own before ours. Rules are loaded on first use."""
 
-    def __init__(self, request: Modes = Modes("warn"), response: Modes = Modes(), own: Sequence[Rule] = ()) -> None:
+    def __init__(self, request: Modes = Modes("warn"), response: Modes = Modes(), own: "Sequence[Rule]" = ()) -> None:
         self.request, self.response = request, response
         self._own = tuple(own)
+        self._glance = request.pii == "off" and not own
 
     @property
     def active(self) -> bool:
         return self.request.active or self.response.active
 
     @cached_property
-    def request_rules(self) -> RuleSet:
+    def request_rules(self) -> "RuleSet":
         return self._rules(self.request)
 
     @cached_property
-    def response_rules(self) -> RuleSet:
+    def response_rules(self) -> "RuleSet":
         return self._rules(self.response)
 
-    def _rules(self, modes: Modes) -> RuleSet:
-        active = [name for name in _CLASSES if getattr(modes, name) != "off"]
+    def found(self, text: str) -> "list[Match]":
+        """Return what of a request's text the rules find."""
+        if self._glance and clean(text):
+            return []
+        return self.request_rules.matches(text)
+
+    def _rules(self, modes: Modes) -> "RuleSet":
+        from fennec_cli.rules.engine import RuleSet
+        from fennec_cli.rules.table import PERSONAL, SECRETS
+
+        classes = {"secrets": SECRETS, "pii": PERSONAL}
+        active = [name for name in classes if getattr(modes, name) != "off"]
         own = [rule for rule in self._own if rule.kind in active]
-        return RuleSet([*own, *(rule for name in active for rule in _CLASSES[name])])
+        return RuleSet([*own, *(rule for name in active for rule in classes[name])])
 
 
 class Finding(NamedTuple):
     """A match and the text of the request it is in."""
 
     where: str
-    match: Match
+    match: "Match"
 
 
-def inspect(request: CompletionRequest, rules: RuleSet) -> list[Finding]:
-    """Return what `rules` find in any text of `request`."""
+def inspect(request: CompletionRequest, policy: FilterPolicy) -> list[Finding]:
+    """Return what is found in any text of `request`."""
     found: list[Finding] = []
 
     def look(where: str, text: str) -> str:
-        found.extend(Finding(where, match) for match in rules.matches(text))
+        found.extend(Finding(where, match) for match in policy.found(text))
         return text
 
     rewritten(request, look)
@@ -100,12 +113,12 @@ def summary(findings: Sequence[Finding]) -> str:
     return " and ".join(parts)
 
 
-def counts(rules: Sequence[Rule]) -> str:
+def counts(rules: "Sequence[Rule]") -> str:
     """Say how often each rule applied."""
     return ", ".join(f"{name} {count}" for name, count in Counter(rule.name for rule in rules).items())
 
 
-def replaced(text: str, matches: Sequence[Match], replacement: Callable[[Rule, str], str]) -> str:
+def replaced(text: str, matches: "Sequence[Match]", replacement: "Callable[[Rule, str], str]") -> str:
     parts, place = [], 0
     for match in matches:
         parts += [text[place : match.start], replacement(match.rule, text[match.start : match.end])]

@@ -1,7 +1,7 @@
 """What the configuration says about filter, audit log and private mode, as the parts that a pipeline is given."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from fennec_cli.tuples import NamedTuple
 if TYPE_CHECKING:
     from fennec_cli.audit.trail import Trail
     from fennec_cli.filtering import FilterPolicy
+    from fennec_cli.rules.table import Rule
 
 Say = Callable[[int, str], None]  # verbosity, text; 0 is said to everybody
 
@@ -91,10 +92,15 @@ def filter_policy(config: Config, redact: str | None = None) -> "FilterPolicy | 
     if set(request.values()) | set(response.values()) == {"off"}:
         return None
     from fennec_cli.filtering import FilterPolicy, Modes
+
+    own = _own_rules(settings.rules) if settings.rules else ()
+    return FilterPolicy(Modes(**request), Modes(**response), own)  # type: ignore[arg-type]
+
+
+def _own_rules(tables: Sequence[Mapping[str, str]]) -> "list[Rule]":
     from fennec_cli.rules.table import Rule
 
-    own = [Rule(rule["name"], rule["class"], rule["pattern"]) for rule in settings.rules]  # type: ignore[arg-type]
-    return FilterPolicy(Modes(**request), Modes(**response), own)  # type: ignore[arg-type]
+    return [Rule(table["name"], table["class"], table["pattern"]) for table in tables]  # type: ignore[arg-type]
 
 
 def audit_trail(

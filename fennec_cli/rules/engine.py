@@ -12,11 +12,11 @@ from heapq import heappop, heappush
 from operator import itemgetter
 
 from fennec_cli.rules.checks import harmless
+from fennec_cli.rules.glance import RUN
 from fennec_cli.rules.table import Rule
 from fennec_cli.tuples import NamedTuple
 
 FLAGS = re.ASCII
-RUN = 19  # letters, digits, and - _ + / in a row, without which there is no key with a prefix
 BEFORE_RUN = 24  # characters from such a key's begin to its run
 _RUN = b"a" * RUN
 _SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

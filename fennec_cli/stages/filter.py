@@ -8,12 +8,12 @@ from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, ToolCallDelt
 from fennec_cli.errors import Blocked, FennecError
 from fennec_cli.filtering import FilterPolicy, counts, inspect, refuse, replaced, rewritten, summary, unreadable
 from fennec_cli.request import CompletionRequest
-from fennec_cli.rules.engine import Piece, Scanner
-from fennec_cli.rules.table import Rule
 from fennec_cli.stages import Chunks, Stage
 
 if TYPE_CHECKING:
     from fennec_cli.masking import Masks
+    from fennec_cli.rules.engine import Piece, Scanner
+    from fennec_cli.rules.table import Rule
 
 Say = Callable[[str], None]
 _NOTHING = (CompletionChunk(content=""), CompletionChunk(reasoning=""))  # all of it is held back
@@ -49,7 +49,7 @@ def outgoing(
     modes = policy.request
     if not modes.active:
         return request, None, 0
-    findings = inspect(request, policy.request_rules)
+    findings = inspect(request, policy)
     refuse(findings, modes)
     if unread := unreadable(request):
         # Who asked that nothing gets out is told; by default secrets are only said, and this need not be.
@@ -154,13 +154,15 @@ class _Answer:
 
     def _scan(self, key: _Key, chunk: CompletionChunk, text: str) -> str:
         if key not in self._streams:
+            from fennec_cli.rules.engine import Scanner
+
             self._streams[key] = Scanner(self._policy.response_rules, self._known), chunk
         return self._text(key, self._streams[key][0].feed(text))
 
-    def _text(self, key: _Key, pieces: list[Piece]) -> str:
+    def _text(self, key: _Key, pieces: "list[Piece]") -> str:
         return "".join(piece.text if piece.rule is None else self._instead(key, piece, piece.rule) for piece in pieces)
 
-    def _instead(self, key: _Key, piece: Piece, rule: Rule) -> str:
+    def _instead(self, key: _Key, piece: "Piece", rule: "Rule") -> str:
         if piece.known:
             value = self._known[piece.text]
             if key[0] != "call":
