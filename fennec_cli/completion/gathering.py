@@ -6,6 +6,7 @@ Each is a lock, a transaction or a disk write, and a thread that waits for one g
 import time
 from collections.abc import Callable
 
+from fennec_cli import signals
 from fennec_cli.audit.trail import Trail
 from fennec_cli.responses import ResponseCache
 from fennec_cli.store import SharedState, StateStore
@@ -40,7 +41,8 @@ class Gathering:
     def before_output(self) -> None:
         """What is shown is on record."""
         if self._trail is not None:
-            self._trail.flush()
+            with signals.postponed:  # what is gathered is written whole
+                self._trail.flush()
 
     def tick(self) -> None:
         now = self._clock()
@@ -48,7 +50,8 @@ class Gathering:
             return
         self._last = now
         self.before_output()
-        if self._state is not None:
-            self._state.flush()
-        if self._responses is not None:
-            self._responses.flush()
+        with signals.postponed:
+            if self._state is not None:
+                self._state.flush()
+            if self._responses is not None:
+                self._responses.flush()
