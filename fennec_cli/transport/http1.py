@@ -73,12 +73,13 @@ class Connection:
         status, headers = int(found[2]), _fields(found[3])
         self._keeps = found[1] == b"1" and "close" not in headers.get("connection", "").lower()
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        chunked = coding is not None and coding.lower() == "chunked" and length is None and found[1] == b"1"
+        if (coding is not None and not chunked) or (length is not None and not (length.isascii() and length.isdigit())):
+            return self._by_h11(method, data)
         if method == "HEAD" or status in (204, 304):
             body = self._sized(0)
-        elif coding is not None and coding.lower() == "chunked" and length is None and found[1] == b"1":
+        elif chunked:
             body = self._chunked()
-        elif coding is not None or (length is not None and not (length.isascii() and length.isdigit())):
-            return self._by_h11(method, data)
         else:
             body = self._sized(int(length)) if length is not None else self._endless()
         return Head(status, headers), body
