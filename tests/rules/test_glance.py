@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from fennec_cli.filtering import FilterPolicy, Modes
 from fennec_cli.rules.engine import RuleSet
 from fennec_cli.rules.glance import LONGEST, MARKS, clean
@@ -23,6 +25,7 @@ def test_no_secret_passes_for_a_clean_text() -> None:
             assert not clean(f"\u4e2d {samples.filled(form, rng)} \u00e9"), form
 
 
+@pytest.mark.soak
 def test_what_is_clean_at_a_glance_is_clean() -> None:
     rng, rules, seen = random.Random(11), RuleSet(SECRETS), 0
     for _ in range(soak(2000, 100_000)):
