@@ -1,6 +1,7 @@
 """Shared by all tests: nothing of the user's configuration, keys or models reaches them."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from fennec_cli import redactor
 
 PREFIXES = ("FENNEC_", "OPENAI_", "XDG_", "ANTHROPIC_", "AZURE_", "OPENROUTER_", "OLLAMA_")
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup a fennec would leave it alone, as it should
 
 # A machine with other work is no fault of a test.
 settings.register_profile("fennec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
