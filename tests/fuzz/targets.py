@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h11
 import orjson
 
 from fennec_cli.aggregate import ResponseAggregator
@@ -34,7 +33,7 @@ from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.recording import checked, recorded, replayed
 from fennec_cli.responses import CachedResponse
 from fennec_cli.rows import read_row
-from fennec_cli.transport import Fold, read_stream
+from fennec_cli.transport.answer import Fold, read_stream
 from fennec_cli.transport.http1 import Connection
 from fennec_cli.transport.network import Network, Stream
 from fennec_cli.transport.patience import Limits, Patience
@@ -43,6 +42,7 @@ from fennec_cli.wire.inflate import Inflater
 from fennec_cli.wire.ndjson import NDJSONDecoder
 from fennec_cli.wire.sse import SSEDecoder
 from tests.cases import FOLDER, error_cases
+from tests.transport.judge import judged
 from tests.wire.slow_ndjson import slow_ndjson
 from tests.wire.slow_sse import slow_sse
 from tests.wire.wire_cuts import cut, run
@@ -145,32 +145,6 @@ def http1(data: bytes) -> None:
     except ProviderError:
         pass
     assert heard == judged(stream), (heard, judged(stream), pieces)
-
-
-def judged(answer: bytes) -> tuple[int, bytes] | None:
-    judge = h11.Connection(h11.CLIENT)
-    judge.send(h11.Request(method="POST", target="/x", headers=[("host", "h"), ("content-length", "0")]))
-    judge.send(h11.EndOfMessage())
-    judge.receive_data(answer)
-    status, body, ended = 0, b"", False
-    try:
-        while True:
-            event = judge.next_event()
-            if event is h11.NEED_DATA:
-                if ended:
-                    return None
-                ended = True
-                judge.receive_data(b"")
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                return status, body
-            elif not isinstance(event, h11.InformationalResponse):
-                return None
-    except h11.ProtocolError:
-        return None
 
 
 DIALECTS: tuple[tuple[Dialect, str], ...] = (

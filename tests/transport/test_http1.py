@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import h11
 import pytest
 
 from fennec_cli.dialects.base import HTTPCall
@@ -15,6 +14,7 @@ from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.http1 import request_bytes
 from fennec_cli.transport.patience import Limits, Patience
 from tests.conftest import soak
+from tests.transport.judge import judged
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = [
@@ -77,33 +77,6 @@ def peer(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 def ask(client: HTTPClient, url: str, method: str = "POST") -> tuple[int, bytes]:
     with client.exchange(HTTPCall(method, url, {}, b"body"), {}, Patience(Limits(idle=2.0))) as exchange:
         return exchange.status, exchange.read()
-
-
-def judged(answer: bytes) -> Heard:
-    judge = h11.Connection(h11.CLIENT)
-    judge.send(h11.Request(method="POST", target="/x", headers=[("host", "h"), ("content-length", "0")]))
-    judge.send(h11.EndOfMessage())
-    judge.receive_data(answer)
-    status, body = 0, b""
-    ended = False
-    try:
-        while True:
-            event = judge.next_event()
-            if event is h11.NEED_DATA:
-                if ended:
-                    return None
-                ended = True
-                judge.receive_data(b"")
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                return status, body
-            elif not isinstance(event, h11.InformationalResponse):
-                return None
-    except h11.ProtocolError:
-        return None
 
 
 @contextmanager
