@@ -98,9 +98,11 @@ class AuditLog:
         self._waiting.append(_Record(fields, self._clock()))
 
     def flush(self) -> None:
-        """Write what is to be written `later`. Raises `OSError`."""
-        while self._waiting:
+        """Write what is to be written `later`, or wait for the thread that is at it. Raises `OSError`."""
+        while True:
             with self._threads:
+                if not self._waiting:
+                    return
                 failure = self._append_waiting(None)
             if failure is not None:
                 raise failure

@@ -111,7 +111,8 @@ def test_6_a_batch_from_jq_that_is_killed_goes_on(fennec: Fennec, serve: Serve) 
     )
     killed = fennec.shell(
         f"touch out.ndjson; {script} &\n"
-        'until [ $(grep -c \'"type":"end"\' out.ndjson) -ge 10 ]; do sleep 0.01; done; kill -9 $!; wait $!'
+        'until [ $(grep -c \'"type":"end"\' out.ndjson) -ge 10 ] && [ -s bad.ndjson ]; do sleep 0.01; done\n'
+        "kill -9 $!; wait $!"
     )
     assert killed.status == 128 + 9
     done = sum(event["type"] == "end" for event in read_events((fennec.home / "out.ndjson").read_bytes()))
