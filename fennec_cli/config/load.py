@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fennec_cli.config.settings import PROVIDER_TYPES, Config
 from fennec_cli.errors import ConfigError
+from fennec_cli.private import FilePath
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ SYSTEM_FILE = "/etc/fennec/config.toml"
 PROJECT_FILE = ".fennec.toml"
 
 Report = Callable[[ConfigError], None]
-FilePath = str | os.PathLike[str]
 
 
 class Place(NamedTuple):

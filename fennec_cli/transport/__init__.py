@@ -14,6 +14,7 @@ from fennec_cli.dialects.base import Dialect, Endpoint, Framing, Headers, HTTPCa
 from fennec_cli.errors import AuthenticationError, ProtocolError, ProviderError
 from fennec_cli.keys import MASK, masked_header
 from fennec_cli.request import Attachment, CompletionRequest
+from fennec_cli.stages import Chunks
 from fennec_cli.transport.answer import Fold, chunks_of, new_decoder, read_stream
 from fennec_cli.transport.checked import Checked, Credential
 from fennec_cli.transport.patience import Limits, Patience
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from fennec_cli.transport.arrival import Arrival
     from fennec_cli.transport.client import Exchange, HTTPClient, Link
 
-Chunks = Generator[CompletionChunk, None, None]
 KeySource = Callable[[], str | None]
 Renew = Callable[[str, AuthenticationError, int], bool]  # refused key, why, how many before -> is there another now?
 _LIMIT_HEADERS = tuple(

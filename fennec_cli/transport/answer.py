@@ -4,7 +4,7 @@ A stream that ends before every choice has its finish reason is an error, also w
 reason a broken connection costs at most the usage numbers.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fennec_cli.aggregate import CallNumbers
@@ -12,13 +12,13 @@ from fennec_cli.chunk import PAUSE, TERMINATOR, CompletionChunk
 from fennec_cli.dialects.base import Dialect, Framing, HTTPCall
 from fennec_cli.errors import NetworkError, ProtocolError, ProviderError
 from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks
 from fennec_cli.transport.patience import Patience
 from fennec_cli.wire import Decoder, Event
 
 if TYPE_CHECKING:
     from fennec_cli.transport.client import Exchange
 
-Chunks = Generator[CompletionChunk, None, None]
 MAX_STREAM = 256 * 1024 * 1024  # bytes of one streamed answer
 
 

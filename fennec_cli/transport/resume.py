@@ -5,7 +5,7 @@ goes on when we leave: whoever stops early asks the provider to stop, too.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from fennec_cli.chunk import CompletionChunk
 from fennec_cli.dialects.base import Dialect, HTTPCall, Position, Resumable
 from fennec_cli.errors import ProviderError, RequestError
 from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.wire import Event
 
@@ -21,8 +22,6 @@ MOST_TRIES = 5  # in a row without a new event
 LONGEST_S = 120.0  # all of them together
 FIRST_WAIT_S = 0.25
 GOODBYE = Limits(connect=0.2, write=0.2, first_event=0.2, idle=0.2, attempt=0.3)
-
-Chunks = Generator[CompletionChunk, None, None]
 
 
 def resumable(dialect: Dialect, request: CompletionRequest) -> Resumable:
