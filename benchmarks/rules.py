@@ -17,7 +17,8 @@ from statistics import median
 from benchmarks import gitleaks, presidio
 from benchmarks.__main__ import machine
 from fennec_cli.audit.log import AuditLog
-from fennec_cli.rules.engine import RuleSet, Scanner
+from fennec_cli.rules.engine import RuleSet
+from fennec_cli.rules.scanner import Scanner
 from fennec_cli.rules.table import PERSONAL, SECRETS, Rule
 from tests.rules import corpus
 from tests.rules.test_corpus import hostile

@@ -1,9 +1,4 @@
-"""Rules over a text, whole or as it comes in pieces.
-
-What counts as found does not depend on how a text is cut: the match that begins first wins, then the rule that comes
-first; the search goes on behind it. A stream holds back from the first place where more text could still decide
-something (`pattern.open_form`), and lets go of everything before it.
-"""
+"""Rules over a text: the match that begins first wins, then the rule that comes first; the search goes on behind it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +18,7 @@ _SMALL, _OTHER = frozenset(b"abcdefghijklmnopqrstuvwxyz-_+/"), frozenset(b"ABCDE
 # a: in a run; A: in a run too, and nearly every key has one; a blank: anything else
 _KINDS = bytes(ord("a" if each in _SMALL else "A" if each in _OTHER else " ") for each in range(256))
 _NUMBER = r"[0-9][0-9 ()./-]{5,}"
-_NOWHERE = 2**62
+NOWHERE = 2**62  # behind every text
 _DIGITS = b"0123456789"
 _Begin = tuple[int, int, "re.Match[str] | None"]  # where, order of the rule, its match if that is known
 _place = itemgetter(0)
@@ -107,8 +102,8 @@ class RuleSet:
         return begins
 
     def first_open(self, text: str, place: int) -> int:
-        """Return the first position from `place` on where more text could decide something, or a huge number."""
-        first = _NOWHERE
+        """Return the first position from `place` on where more text could decide something, or `NOWHERE`."""
+        first = NOWHERE
         for opening, by_letter in self._openings:
             for each in opening.finditer(text, place):
                 if any(self._open(order).match(text, each.start()) for order in by_letter[text[each.start()]]):
@@ -124,13 +119,13 @@ class RuleSet:
         """Yield rules, and where a literal stands that begins their matches."""
         for word, orders in self._words.items():
             if (first := data.find(word, place)) >= 0:
-                found = _finds(data, word, first)
+                found = finds(data, word, first)
                 yield from ((order, found) for order in orders)
         if self._stems:
             lower = data.lower()
             for stem, orders in self._stems.items():
                 if (first := lower.find(stem, place)) >= 0:
-                    found = _finds(lower, stem, first)
+                    found = finds(lower, stem, first)
                     yield from ((order, found) for order in orders)
         if self._starts:
             yield from self._keys(data, place)
@@ -156,7 +151,7 @@ class RuleSet:
         for literal, orders in self._starts.items():
             if literal in together:
                 piece, begins = 0, []
-                for at in _finds(together, literal, 0):
+                for at in finds(together, literal, 0):
                     while size[piece + 1] <= at:
                         piece += 1
                     begins.append(at + places[piece] - size[piece])
@@ -224,96 +219,6 @@ class RuleSet:
         return found
 
 
-class Piece(NamedTuple):
-    """Text of a stream that is decided: as it came, or what `rule` found (None for a known text: `known`)."""
-
-    text: str
-    rule: Rule | None = None
-    known: bool = False
-
-
-class Scanner:
-    """Rules over a text that comes in pieces. `known` texts, all beginning with `[`, are looked for too."""
-
-    def __init__(self, rules: RuleSet, known: Mapping[str, object] = {}) -> None:
-        self._rules = rules
-        self._known = known
-        self._text = ""  # one character that is out already, as context, and what is undecided
-        self._place = 0  # of the first undecided character
-        self._on: re.Pattern[str] | None = None  # what goes on behind the last match belongs to it
-
-    @property
-    def held(self) -> int:
-        """Number of characters that are held back."""
-        return len(self._text) - self._place
-
-    def feed(self, text: str) -> list[Piece]:
-        """Take more text and return what is decided now."""
-        self._text += text
-        return self._decided(final=False)
-
-    def close(self) -> list[Piece]:
-        """Return the rest: nothing more will come."""
-        return self._decided(final=True)
-
-    def _decided(self, *, final: bool) -> list[Piece]:
-        text, pieces = self._text, []
-        self._skip_on(text)
-        waiting: Match | None = None
-        still_open = _NOWHERE if final else self._first_open(text)
-        for match in self._candidates(text):
-            if match.begin < self._place:
-                continue
-            if still_open <= match.start:
-                waiting = match if waiting is None or match.begin < waiting.begin else waiting
-                continue
-            pieces += self._as_it_came(text, match.start)
-            pieces.append(Piece(text[match.start : match.end], match.rule, known=match.order < 0))
-            self._place = match.end
-            if match.order >= 0 and match.rule.on:
-                self._on = continuation(match.rule)
-                self._skip_on(text)
-            still_open = _NOWHERE if final else self._first_open(text)
-        limit = min(len(text), still_open, waiting.begin if waiting else _NOWHERE)
-        pieces += self._as_it_came(text, max(limit, self._place))
-        keep = max(0, self._place - 1)
-        self._text, self._place = text[keep:], self._place - keep
-        return pieces
-
-    def _as_it_came(self, text: str, end: int) -> list[Piece]:
-        start, self._place = self._place, end
-        return [Piece(text[start:end])] if end > start else []
-
-    def _skip_on(self, text: str) -> None:
-        if self._on is not None:
-            found = self._on.match(text, self._place)
-            self._place = found.end() if found else self._place
-            if self._place < len(text):
-                self._on = None
-
-    def _candidates(self, text: str) -> list[Match]:
-        found = self._rules.candidates(text, self._place)
-        if self._known and "[" in text:
-            for begin in _finds(text, "[", self._place):
-                end = text.find("]", begin) + 1
-                if end and text[begin:end] in self._known:
-                    found.append(Match(begin, -1, begin, end, _KNOWN))
-            found.sort(key=lambda match: match[:2])
-        return found
-
-    def _first_open(self, text: str) -> int:
-        first = self._rules.first_open(text, self._place)
-        if self._known and "[" in text:
-            for begin in _finds(text, "[", self._place):
-                tail = text[begin : begin + 80]
-                if "]" not in tail and any(each.startswith(tail) for each in self._known):
-                    return min(first, begin)
-        return first
-
-
-_KNOWN = Rule("known", "secrets", "")
-
-
 @cache
 def continuation(rule: Rule) -> re.Pattern[str]:
     """The expression of what belongs to a match however long it is."""
@@ -362,7 +267,8 @@ def _flags(rule: Rule) -> int:
     return FLAGS | re.IGNORECASE if rule.stems else FLAGS
 
 
-def _finds(text: "str | bytes", part: "str | bytes", low: int) -> list[int]:
+def finds(text: "str | bytes", part: "str | bytes", low: int) -> list[int]:
+    """Return where `part` stands in `text` from `low` on, overlapping ones too."""
     found = []
     at = text.find(part, low)  # type: ignore[arg-type] # both are of one type
     while at >= 0:

@@ -12,7 +12,7 @@ from fennec_cli.stages import Chunks, Stage
 
 if TYPE_CHECKING:
     from fennec_cli.masking import Masks
-    from fennec_cli.rules.engine import Piece, Scanner
+    from fennec_cli.rules.scanner import Piece, Scanner
     from fennec_cli.rules.table import Rule
 
 Say = Callable[[str], None]
@@ -154,7 +154,7 @@ class _Answer:
 
     def _scan(self, key: _Key, chunk: CompletionChunk, text: str) -> str:
         if key not in self._streams:
-            from fennec_cli.rules.engine import Scanner
+            from fennec_cli.rules.scanner import Scanner
 
             self._streams[key] = Scanner(self._policy.response_rules, self._known), chunk
         return self._text(key, self._streams[key][0].feed(text))
