@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 from fennec_cli.admission import Gate, Report
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.metrics import Attempt
-from fennec_cli.store import Record, shared_state
+from fennec_cli.store import shared_state
 from fennec_cli.store.state import DiskState
+from fennec_cli.types import Record
 
 ROUNDS = 201
 PROCESSES, UPDATES = 16, 1000

@@ -17,8 +17,9 @@ from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
 from fennec_cli.holders import holder, is_dead
 from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
-from fennec_cli.store import Change, Record, StateStore
+from fennec_cli.store import Change, StateStore
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Record, Say, silent
 
 LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
 SLOT_POLL_S = (0.05, 0.5)
@@ -98,7 +99,7 @@ class Gate:
         model: str,
         rules: Rules = Rules(),
         *,
-        say: Callable[[int, str], None] = lambda _level, _text: None,
+        say: Say = silent,
         record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
         later: "Callable[[Sequence[str], Change[None]], None] | None" = None,
         clock: Callable[[], float] = time.time,

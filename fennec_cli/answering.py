@@ -9,6 +9,7 @@ from fennec_cli.pipeline import PipelineSettings, attempts, routed
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Stage
+from fennec_cli.types import Say, silent
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Gate
@@ -32,7 +33,7 @@ class Answering:
         *,
         single: bool = True,
         spending: "Spending | None" = None,
-        say: Callable[[int, str], None] = lambda _level, _text: None,
+        say: Say = silent,
     ) -> None:
         self._registry = registry
         self._target = target

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.config import ProviderConfig, check_base_url, expand, is_plain_http
-from fennec_cli.credentials import Credentials, Say
+from fennec_cli.credentials import Credentials
 from fennec_cli.dialects.base import Endpoint
 from fennec_cli.keys import MASK, Secret, masked_header
-from fennec_cli.keys.source import KeySources, Record, no_record
+from fennec_cli.keys.source import KeySources
 from fennec_cli.providers import provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import Sampling
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Rules
@@ -58,10 +59,10 @@ class Assembly:
         *,
         overrides: Overrides = Overrides(),
         environ: Mapping[str, str] = os.environ,
-        say: Say = lambda _level, _text: None,
+        say: Say = silent,
         keys: KeySources | None = None,
         state: "StateStore | None" = None,
-        record: Record = no_record,
+        record: PutOnRecord = no_record,
     ) -> None:
         self._settings = settings
         self._model = model

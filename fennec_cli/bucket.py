@@ -5,12 +5,9 @@ request that has to wait takes its place at once and sleeps until its turn, so n
 Times are seconds since 1970.
 """
 
-from typing import Any
-
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.tuples import NamedTuple
-
-Record = dict[str, Any]
+from fennec_cli.types import Record
 
 LONGEST_WAIT_S = 86400.0  # limits per day exist; what lies further ahead is a clock that was wrong
 _BACK_S = 60.0  # a clock that goes back by more has been set: what was noted before means nothing

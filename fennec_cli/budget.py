@@ -5,11 +5,11 @@ process that was killed had taken stays taken until the period ends: it may have
 """
 
 import time
-from typing import Any, Literal
+from typing import Literal
 
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Record
 
-Record = dict[str, Any]
 Period = Literal["day", "month", "run"]
 NANO = 1_000_000_000  # of a dollar
 _FORMS = {"day": "%Y-%m-%d", "month": "%Y-%m", "run": "run"}

@@ -1,6 +1,6 @@
 """What the cache stage has to know of a run: where requests go, what they are made of, how the cache is used."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fennec_cli.answering import Answering
@@ -10,6 +10,7 @@ from fennec_cli.registry import UNDECIDED, ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages.cache import Keeping, Known
+from fennec_cli.types import Say, silent
 
 if TYPE_CHECKING:
     from fennec_cli.embeddings import Embedder
@@ -28,7 +29,7 @@ class Caching:
         registry: ProviderRegistry,
         answering: Answering,
         *,
-        say: Callable[[int, str], None] = lambda _level, _text: None,
+        say: Say = silent,
     ) -> None:
         self._config = config.cache
         self._registry = registry

@@ -13,6 +13,7 @@ from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.selection import Candidate, Choice, Needs, SelectionStrategy, Standing, choose
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Say
 
 ALL_MODELS = "*"  # as a model's name: every model of the provider's kept list
 _HERE, _FREE = ("local", "ollama"), Price(0.0, 0.0)  # what runs on this machine costs nothing
@@ -68,7 +69,7 @@ class ProviderSelector:
         target: Target,
         wanted: Wanted,
         *,
-        say: Callable[[int, str], None],
+        say: Say,
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.time,
     ) -> None:

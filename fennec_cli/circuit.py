@@ -12,14 +12,13 @@ further in the future than can be is taken for past.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Record
 
 CircuitState = Literal["closed", "open", "half_open"]
 Outcome = Literal["ok", "failure", "neutral"]
-Record = dict[str, Any]
-
 LONGEST_LEASE_S = 900.0
 
 

@@ -1,8 +1,6 @@
 """One more of something, in a model's record of counters; `metrics` knows the rest of it. Pure."""
 
-from typing import Any
-
-Record = dict[str, Any]
+from fennec_cli.types import Record
 
 
 def name_of(provider: str, model: str) -> str:

@@ -1,7 +1,7 @@
 """Which key or token a provider gets, and what becomes of one that is refused."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,12 @@ from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.hosts import is_loopback
 from fennec_cli.keys import Secret, Sources
 from fennec_cli.keys.places import no_key, place_of
-from fennec_cli.keys.source import KeySource, KeySources, Record, no_record
+from fennec_cli.keys.source import KeySource, KeySources
+from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
 if TYPE_CHECKING:
     from fennec_cli.entra import TokenSource
     from fennec_cli.store import StateStore
-
-Say = Callable[[int, str], None]  # verbosity, text
 
 
 class Credentials:
@@ -35,10 +34,10 @@ class Credentials:
         given: Secret | None = None,
         key_file: str | None = None,
         environ: Mapping[str, str] = os.environ,
-        say: Say = lambda _level, _text: None,
+        say: Say = silent,
         keys: KeySources | None = None,
         state: "StateStore | None" = None,
-        record: Record = no_record,
+        record: PutOnRecord = no_record,
     ) -> None:
         self._settings, self._module = settings, module
         self._given, self._key_file = given, key_file

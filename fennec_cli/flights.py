@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from fennec_cli import signals, slots
 from fennec_cli.backoff import chance
 from fennec_cli.keeper import Keeper
-from fennec_cli.store import Record, StateStore
+from fennec_cli.store import StateStore
+from fennec_cli.types import Record
 
 TTL_S = 15.0
 RENEW_S = 5.0

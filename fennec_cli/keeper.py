@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from fennec_cli import slots
-from fennec_cli.store import Record, StateStore
+from fennec_cli.store import StateStore
+from fennec_cli.types import Record
 
 
 class Keeper:

@@ -10,8 +10,7 @@ from fennec_cli.counting import add as add
 from fennec_cli.counting import count as count
 from fennec_cli.counting import name_of as name_of
 from fennec_cli.tuples import NamedTuple
-
-Record = dict[str, Any]
+from fennec_cli.types import Record
 
 BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)  # of both histograms
 WINDOW_S = 60.0

@@ -14,6 +14,7 @@ from fennec_cli.stages import Stage
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import Price, measure
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Say
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Gate
@@ -88,7 +89,7 @@ def request_pipeline(
     return guards.audited(stage)  # outermost: it sees a blocked prompt
 
 
-def routed(plan: Callable[[CompletionRequest], "Sequence[Route]"], say: Callable[[int, str], None]) -> Stage:
+def routed(plan: Callable[[CompletionRequest], "Sequence[Route]"], say: Say) -> Stage:
     """Several providers, each with its own `attempts`: one after the other until one answers."""
     from fennec_cli.stages.route import route
 

@@ -1,6 +1,5 @@
 """A provider in several regions: the next one answers where one fails before its first visible chunk."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.retry import primed
 from fennec_cli.transport import HTTPProvider
+from fennec_cli.types import Say
 
 if TYPE_CHECKING:
     from fennec_cli.transport.arrival import Arrival
@@ -21,7 +21,7 @@ class RegionalProvider:
 
     supports_streaming = True
 
-    def __init__(self, places: list[tuple[Region, HTTPProvider]], *, say: Callable[[int, str], None]) -> None:
+    def __init__(self, places: list[tuple[Region, HTTPProvider]], *, say: Say) -> None:
         self._places = places
         self._say = say
 

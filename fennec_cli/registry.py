@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -15,13 +15,14 @@ from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import Blocked, ConfigError
 from fennec_cli.keys import has_key
 from fennec_cli.keys.places import Place, place_of
-from fennec_cli.keys.source import KeySources, Record, no_record
+from fennec_cli.keys.source import KeySources
 from fennec_cli.pricing import Price
 from fennec_cli.providers import PROVIDERS, provider_module
 from fennec_cli.redactor import hide
 from fennec_cli.request import CompletionRequest
 from fennec_cli.store import SharedState, StateStore, shared_state
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
 if TYPE_CHECKING:
     from fennec_cli.admission import Gate
@@ -59,9 +60,9 @@ class ProviderRegistry:
         *,
         overrides: Overrides = Overrides(),
         environ: Mapping[str, str] = os.environ,
-        say: Callable[[int, str], None] = lambda _level, _text: None,
+        say: Say = silent,
         state: StateStore | None = None,
-        record: Record = no_record,
+        record: PutOnRecord = no_record,
         offline: bool = False,
         engines: "Mapping[str, Engine] | None" = None,
     ) -> None:

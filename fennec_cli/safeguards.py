@@ -1,7 +1,7 @@
 """What the configuration says about filter, audit log and private mode, as the parts that a pipeline is given."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,12 @@ from fennec_cli.private import home_of, installation_key
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Stage
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Say, silent
 
 if TYPE_CHECKING:
     from fennec_cli.audit.trail import Trail
     from fennec_cli.filtering import FilterPolicy
     from fennec_cli.rules.table import Rule
-
-Say = Callable[[int, str], None]  # verbosity, text; 0 is said to everybody
 
 
 class Safeguards(NamedTuple):
@@ -24,7 +23,7 @@ class Safeguards(NamedTuple):
 
     policy: "FilterPolicy | None" = None
     trail: "Trail | None" = None
-    say: Say = lambda _level, _text: None
+    say: Say = silent
     provider: str | None = None  # who is asked first
 
     def filtered(self, stage: Stage) -> Stage:
@@ -76,7 +75,7 @@ def safeguards(
     redact: str | None = None,
     audit_file: str | None = None,
     environ: Mapping[str, str] = os.environ,
-    say: Say = lambda _level, _text: None,
+    say: Say = silent,
 ) -> Safeguards:
     """Return what the configuration asks for; `redact` and `audit_file` are the options. Opens nothing."""
     return Safeguards(filter_policy(config, redact), audit_trail(config, audit_file, environ, say), say)
@@ -107,7 +106,7 @@ def audit_trail(
     config: Config,
     file: str | None = None,
     environ: Mapping[str, str] = os.environ,
-    say: Say = lambda _level, _text: None,
+    say: Say = silent,
 ) -> "Trail | None":
     """Return the audit log of a run, or None where it is off."""
     settings = config.audit

@@ -8,7 +8,7 @@ ones would not fit into a record.
 from collections.abc import Callable
 from typing import Any
 
-Record = dict[str, Any]
+from fennec_cli.types import Record
 
 TTL_S = 30.0
 RENEW_S = 10.0

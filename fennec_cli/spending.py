@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from fennec_cli import budget, signals
 from fennec_cli.budget import Budget
 from fennec_cli.errors import BudgetExceeded
-from fennec_cli.store import MemoryStore, Record, SharedState, StateStore
+from fennec_cli.store import MemoryStore, SharedState, StateStore
+from fennec_cli.types import Record
 
 Taken = tuple[str, str, int]  # a budget's name, its period, nano-dollars
 

@@ -74,7 +74,7 @@ LAYERS: list[set[str]] = [
     {"chunk"},
     {"errors", "hashes", "hosts"},
     {"redactor"},
-    {"tuples"},
+    {"tuples", "types"},
     {"__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

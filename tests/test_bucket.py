@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from fennec_cli.bucket import LONGEST_WAIT_S, RateLimiter, Record, hold, learn, reserve, settle
+from fennec_cli.bucket import LONGEST_WAIT_S, RateLimiter, hold, learn, reserve, settle
 from fennec_cli.chunk import ObservedLimits
+from fennec_cli.types import Record
 from tests.conftest import soak
 
 NOW = 1_000_000.0

@@ -5,7 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Record, Rejection, acquire, report, reset, state_of
+from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection, acquire, report, reset, state_of
+from fennec_cli.types import Record
 from tests.conftest import soak
 
 BREAKER = CircuitBreaker(threshold=3, timeout=30.0, longest=100.0)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from fennec_cli import metrics, metrics_report
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config
-from fennec_cli.metrics import Attempt, Record, begin, count, finish, read, recent
+from fennec_cli.metrics import Attempt, begin, count, finish, read, recent
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.store import ERRORS, MAX_RECORD, MemoryStore
+from fennec_cli.types import Record
 
 NOW = 1_000_000.0
 SCHEMA = json.loads((Path(metrics.__file__).parent / "schemas" / "metrics.json").read_text())

@@ -2,8 +2,9 @@
 
 import orjson
 
-from fennec_cli.slots import TTL_S, WANTED_S, Record, free, is_wanted, renew, take, want
+from fennec_cli.slots import TTL_S, WANTED_S, free, is_wanted, renew, take, want
 from fennec_cli.store import MAX_RECORD
+from fennec_cli.types import Record
 
 
 def taken(owners: str, now: float = 100.0) -> Record | None:

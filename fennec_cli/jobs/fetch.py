@@ -17,10 +17,11 @@ from fennec_cli.provider_batches import PRICE_FACTOR, Remote, Result, dialect_of
 from fennec_cli.recording import is_keepable, recorded
 from fennec_cli.responses import ResponseCache
 from fennec_cli.stages import Chunks
-from fennec_cli.store import Record, SharedState
+from fennec_cli.store import SharedState
 from fennec_cli.transport.answer import read_whole
 from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Record
 
 POLL_S = 60.0  # Azure asks for no less
 Price = Callable[[str, str, TokenUsage], float | None]

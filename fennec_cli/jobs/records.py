@@ -10,8 +10,9 @@ from fennec_cli.errors import InputError, OutputError
 from fennec_cli.jobs.spool import PartPlan
 from fennec_cli.provider_batches import Part
 from fennec_cli.spending import Taken
-from fennec_cli.store import Record, SharedState
+from fennec_cli.store import SharedState
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Record
 
 Step = Literal["spooled", "uploading", "uploaded", "creating", "created"]
 _PREFIX = "batch|"

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from fennec_cli.stages import Chunks
 from fennec_cli.stages.judge import judge
 from fennec_cli.store import shared_state
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Say
 
 if TYPE_CHECKING:
     from fennec_cli.jobs.money import Money
@@ -144,7 +145,7 @@ def _prepared(requests: Requests, service: Service, guards: Safeguards, money: "
         guards.say(0, f"{masked} rows go out with masks, which stay in their answers: what they stand for is not kept")
 
 
-def _of_row(row_id: str, guards: Safeguards) -> Callable[[int, str], None]:
+def _of_row(row_id: str, guards: Safeguards) -> Say:
     return lambda level, text: guards.say(level, f"row {row_id}: {text}")
 
 

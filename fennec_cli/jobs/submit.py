@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -16,13 +16,12 @@ from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import Remote
 from fennec_cli.spending import Taken
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
 SETTLE_S = 2.0  # a call that was cut off may still be on its way for so long
 SLACK_S = 300.0  # by which the clocks of us and the provider may differ
 KEPT_S = 31 * 86_400.0  # providers have forgotten the results by then
 _FILE_TRIES = 60
-Say = Callable[[int, str], None]
-Record = Callable[[str, Mapping[str, object]], None]  # event, fields
 Reserve = Callable[[float], Sequence[Taken]]  # so many dollars, of which budgets
 
 
@@ -53,8 +52,8 @@ class Submission:
         jobs: Jobs,
         home: Path,
         key: bytes,
-        say: Say = lambda _level, _text: None,
-        record: Record = lambda _event, _fields: None,
+        say: Say = silent,
+        record: PutOnRecord = no_record,
         reserve: Reserve = lambda _usd: (),
     ) -> None:
         self._service, self._jobs, self._home, self._key = service, jobs, home, key

@@ -1,23 +1,18 @@
 """The key of one provider, for any number of threads: read when first needed, renewed when it is refused or expires."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 
 from fennec_cli.errors import AuthenticationError, ConfigError, IntegrityError
 from fennec_cli.keys.places import Key, Place, read_quietly
 from fennec_cli.keys.secret import Secret
+from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
 REFRESH_AHEAD_S = 60.0
 DEFAULT_MAX_AGE_S = 90 * 86400.0
 DAY_S = 86400.0
-
-Record = Callable[[str, Mapping[str, object]], None]  # event, fields: for the audit
-
-
-def no_record(_event: str, _fields: Mapping[str, object]) -> None:
-    """Where nobody keeps a log of what happened to keys."""
 
 
 class KeySource:
@@ -33,8 +28,8 @@ class KeySource:
         place: Place,
         *,
         max_age_s: float | None = None,
-        say: Callable[[int, str], None] = lambda _level, _text: None,
-        record: Record = no_record,
+        say: Say = silent,
+        record: PutOnRecord = no_record,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._provider = provider

@@ -8,6 +8,7 @@ from fennec_cli.errors import ConfigError, FennecError
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks, Stage
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import Say
 
 
 class Route(NamedTuple):
@@ -19,7 +20,7 @@ class Route(NamedTuple):
     left: Callable[[], None] = lambda: None  # told when it failed and another one is asked
 
 
-def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Callable[[int, str], None]) -> Stage:
+def route(plan: Callable[[CompletionRequest], Sequence[Route]], say: Say) -> Stage:
     """Send each request along the routes that `plan` gives for it.
 
     The next one is taken when a failure `falls_back` and nothing of the answer was handed on. Raises the last error.

@@ -10,11 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from fennec_cli.private import home_of
+from fennec_cli.types import Record
 
-Record = dict[str, Any]  # a JSON object of at most MAX_RECORD bytes
 Result = TypeVar("Result")
 _T = TypeVar("_T")
 Change = Callable[[list[Record | None]], tuple[list[Record | None], Result]]

@@ -11,8 +11,9 @@ import trustme
 
 pytest.importorskip("redis", reason="the extra `redis` is not installed")
 
-from fennec_cli.store import Record, SharedState, StoreBusy, StoreFailed, shared_state
+from fennec_cli.store import SharedState, StoreBusy, StoreFailed, shared_state
 from fennec_cli.store.redis import RedisState, connect
+from fennec_cli.types import Record
 from tests.conftest import soak
 from tests.redis_server import RedisServer, free_port, redis_server, started
 from tests.store.test_state import counted
