@@ -20,9 +20,11 @@ READ_SIZE = 64 * 1024
 MAX_HEAD = 100 * 1024  # bytes; h11's limit
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-_LINES = rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0\v\f]*\r\n)*"
-_HEAD = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2})(?: [^\r\n\0\v\f]*)?\r\n(" + _LINES + rb")\r\n")
-_INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}(?: [^\r\n\0\v\f]*)?\r\n" + _LINES + rb"\r\n")
+_LINE = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0\v\f]*\r\n"
+_HEAD = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2})(?: [^\r\n\0\v\f]*)?\r\n((?:" + _LINE + rb")*)\r\n")
+_BODILESS = rb"(?!(?i:content-length|transfer-encoding):)" + _LINE
+_INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}(?: [^\r\n\0\v\f]*)?\r\n(?:" + _BODILESS + rb")*\r\n")
+_LENGTH = re.compile(r"[0-9]{1,20}")
 _LAST = b"0\r\n\r\n"  # the last chunk, without trailers
 
 
@@ -74,7 +76,7 @@ class Connection:
         self._keeps = found[1] == b"1" and "close" not in headers.get("connection", "").lower()
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
         chunked = coding is not None and coding.lower() == "chunked" and length is None and found[1] == b"1"
-        if (coding is not None and not chunked) or (length is not None and not (length.isascii() and length.isdigit())):
+        if (coding is not None and not chunked) or (length is not None and not _LENGTH.fullmatch(length)):
             return self._by_h11(method, data)
         if method == "HEAD" or status in (204, 304):
             body = self._sized(0)

@@ -72,6 +72,11 @@ def test_filter_no_redos(rule: Rule) -> None:
     size, limit = soak(MIB // 8, MIB), 0.5 if soak(1, 0) else 1.0
     rules = RuleSet([rule])
     for text in hostile(rule):
-        begin = time.process_time()
-        rules.matches(text[:size])
-        assert time.process_time() - begin < limit, text[:60]
+        # Neighbours on the machine can make it longer, never shorter.
+        assert any(cpu_time(rules, text[:size]) < limit for _ in range(3)), text[:60]
+
+
+def cpu_time(rules: RuleSet, text: str) -> float:
+    begin = time.process_time()
+    rules.matches(text)
+    return time.process_time() - begin
