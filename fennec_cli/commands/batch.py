@@ -65,7 +65,7 @@ def submit(config: Any, /, **given: Any) -> int:
 
     The same rows again, after a submit that was stopped, go on where it stopped: no row is sent twice.
     """
-    from fennec_cli.jobs.run import SubmitOptions, run_submit
+    from fennec_cli.jobs.run_submit import SubmitOptions, run_submit
 
     return run_submit(SubmitOptions(**given), config)
 
@@ -78,7 +78,7 @@ def submit(config: Any, /, **given: Any) -> int:
 @click.pass_obj
 def status(config: Any, /, batch_id: str | None, output_format: str) -> int:
     """Show how far a batch is, or all of them."""
-    from fennec_cli.jobs.run import run_status
+    from fennec_cli.jobs.run_status import run_status
 
     return run_status(config, batch_id, output_format)
 
@@ -108,7 +108,7 @@ def fetch(config: Any, /, batch_id: str, as_json: bool, ndjson: bool, **given: A
 
     They can be fetched again for as long as the provider keeps them (about 30 days).
     """
-    from fennec_cli.jobs.run import FetchOptions, run_fetch
+    from fennec_cli.jobs.run_fetch import FetchOptions, run_fetch
 
     if as_json and ndjson:
         raise UsageError("--ndjson and --json exclude each other")
@@ -125,6 +125,6 @@ def fetch(config: Any, /, batch_id: str, as_json: bool, ndjson: bool, **given: A
 @click.pass_obj
 def cancel(config: Any, /, batch_id: str, output_format: str) -> int:
     """Cancel a batch. What is answered already can be fetched, and is paid for."""
-    from fennec_cli.jobs.run import run_cancel
+    from fennec_cli.jobs.run_status import run_cancel
 
     return run_cancel(config, batch_id, output_format)
