@@ -74,6 +74,8 @@ def read_stream(
                         break
                     finish.add(chunk, patience)
                     yield chunk if chunk.tool_call is None else numbers.numbered(chunk)
+                if ended:  # what follows is ignored, be it in the same piece
+                    break
             if ended:
                 break
             yield PAUSE

@@ -153,6 +153,7 @@ def test_an_error_text_that_repeats_the_key_does_not_show_it(fennec: Fennec, ser
 BROKEN: dict[str, list[bytes]] = {
     "an end without a reason": [],
     "an end marker without a reason": [DONE],
+    "a reason behind the end marker": [DONE, delta("more"), finish("stop")],
     "an error event": [ERROR_EVENT],
     "invalid UTF-8": [b"data: \xff\n\n"],
     "invalid JSON": [b"data: {oops\n\n"],
