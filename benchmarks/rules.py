@@ -23,7 +23,6 @@ from fennec_cli.rules.table import PERSONAL, SECRETS, Rule
 from tests.rules import corpus
 from tests.rules.test_corpus import hostile
 
-MIB = 1024 * 1024
 SIZE = 2_000_000
 CHUNK = 12  # characters: about three tokens
 Line = tuple[str, str, str]  # figure, value, goal

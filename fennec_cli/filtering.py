@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["off", "warn", "mask", "block"]
 Change = Callable[[str, str], str]  # where, text -> the text that goes out
-MODES: tuple[Mode, ...] = ("off", "warn", "mask", "block")  # each stricter than those before it
 _NAMES = {"secrets": "secrets", "pii": "personal data"}
 
 

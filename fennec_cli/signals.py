@@ -66,6 +66,14 @@ def check() -> None:
         thread.check()
 
 
+def tick_s(end: float) -> float:
+    """Return how long to wait before the next look for signals. Raises `TimeoutError` at the end (monotonic clock)."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(left, TICK_S)
+
+
 def sleep(seconds: float) -> None:
     """Sleep in pieces short enough for a signal to be seen."""
     end = time.monotonic() + seconds

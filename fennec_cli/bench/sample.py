@@ -125,7 +125,6 @@ class Sample(NamedTuple):
 
 
 METRICS = ("ttft", "ttfo", "tpot", "e2e", "ttft_from_planned", "ttfo_from_planned", "e2e_from_planned")
-SLO_METRICS = ("ttft", "ttfo", "tpot", "e2e")
 
 
 def row(sample: Sample, step: str, slo: Slo) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class HTTPClient:
 
                 raise refused(proxy)
             sent_at, opening_since = self._network.sent_at, self._network.opening_since
-            secured = connection.stream.get_extra_info("ssl_object")
+            secured = connection.stream.secured
             link = Link(
                 secured.version() if secured else None,
                 monotonic() - start,
@@ -143,7 +143,7 @@ class HTTPClient:
         """Send, once more if a connection that was kept turns out to be dead: nobody has seen the request then."""
         self._network.opening_since = self._network.sent_at = None
         kept = self._kept.pop(address[:3], None)
-        if kept is not None and not kept.stream.get_extra_info("is_readable"):  # else it was closed, or says something
+        if kept is not None and not kept.stream.is_readable:  # else it was closed, or says something
             before = self._network.received
             try:
                 return self._answered(kept, call, request)

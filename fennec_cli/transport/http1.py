@@ -14,7 +14,7 @@ from fennec_cli.tuples import NamedTuple
 if TYPE_CHECKING:
     import h11
 
-    from fennec_cli.transport.network import Stream
+    from fennec_cli.transport.stream import Stream
 
 READ_SIZE = 64 * 1024
 MAX_HEAD = 100 * 1024  # bytes; h11's limit

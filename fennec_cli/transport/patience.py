@@ -115,6 +115,11 @@ class Patience:
         what, option = self._least_said
         return ProviderTimeout(what, hint=f"raise {option}" if option else None, retryable=option != "--deadline")
 
+    def overrun_at(self, place: str) -> ProviderTimeout:
+        """`overrun`, and where that was."""
+        error = self.overrun
+        return ProviderTimeout(f"{error.message}: {place}", hint=error.hint, retryable=error.retryable)
+
     def _least(self, *candidates: tuple[float, str, float, str | None]) -> float:
         """Return the smallest of the waits, and remember what to say when it is used up."""
         now = self._clock()

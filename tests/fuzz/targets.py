@@ -35,8 +35,9 @@ from fennec_cli.responses import CachedResponse
 from fennec_cli.rows import read_row
 from fennec_cli.transport.answer import Fold, read_stream
 from fennec_cli.transport.http1 import Connection
-from fennec_cli.transport.network import Network, Stream
+from fennec_cli.transport.network import Network
 from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.transport.stream import Stream
 from fennec_cli.wire import check_depth
 from fennec_cli.wire.inflate import Inflater
 from fennec_cli.wire.ndjson import NDJSONDecoder

@@ -119,7 +119,8 @@ def test_a_connection_waits_for_a_model_that_reasons() -> None:
     import socket
     import threading
 
-    from fennec_cli.transport.network import Network, Stream
+    from fennec_cli.transport.network import Network
+    from fennec_cli.transport.stream import Stream
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
