@@ -308,7 +308,7 @@ def _cost(entry: CachedResponse, usage: TokenUsage, registry: ProviderRegistry) 
 
 
 def open_cache(config: Config) -> ResponseCache:
-    return ResponseCache(config.cache)
+    return ResponseCache(config.cache, patient=True)
 
 
 def open_index(config: Config, cache: ResponseCache) -> ResponseCache:

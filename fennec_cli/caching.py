@@ -30,12 +30,13 @@ class Caching:
         answering: Answering,
         *,
         say: Say = silent,
+        patient: bool = False,
     ) -> None:
         self._config = config.cache
         self._registry = registry
         self._answering = answering
         self._say = say
-        self.responses = ResponseCache(config.cache, say=lambda text: say(1, text))
+        self.responses = ResponseCache(config.cache, say=lambda text: say(1, text), patient=patient)
 
     def keeping(
         self,

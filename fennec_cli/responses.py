@@ -19,13 +19,14 @@ from fennec_cli.errors import ConfigError, IntegrityError
 from fennec_cli.hashes import blake2b
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.recording import Record
-from fennec_cli.store import GATHERED, StoreFailed, taken
+from fennec_cli.store import BUSY_S, GATHERED, StoreFailed, taken
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fennec_cli.store.shelf import Stored
     from fennec_cli.store.shelves import Shelf
 
+PATIENT_S = 5.0  # for which one that is patient waits for other processes
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of the record; a larger one is not kept
 KEY_BYTES = (16, 64)  # of a key that several machines share
 _T = TypeVar("_T")
@@ -47,7 +48,8 @@ class CachedResponse(NamedTuple):
 class ResponseCache:
     """Answers by fingerprint. Opens nothing before it is asked; threads may share it.
 
-    While it `gathers`, what was of use is counted in groups, the last of them by `flush`.
+    While it `gathers`, what was of use is counted in groups, the last of them by `flush`. One that is `patient` waits
+    longer for other processes (`PATIENT_S` seconds): for those who get the answer here or nowhere.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class ResponseCache:
         say: Callable[[str], None] = lambda _text: None,
         clock: Callable[[], float] = time.time,
         open_shelf: "Callable[[], Shelf] | None" = None,
+        patient: bool = False,
     ) -> None:
         self._settings = settings
+        self._busy_s = PATIENT_S if patient else BUSY_S
         self._environ = environ
         self._say = say
         self._clock = clock
@@ -206,12 +210,13 @@ class ResponseCache:
         from fennec_cli.store.shelf import DiskShelf
 
         try:
-            return DiskShelf(self.directory, limit=self._settings.max_size)
+            return DiskShelf(self.directory, limit=self._settings.max_size, busy_s=self._busy_s)
         except OnNetwork:
             runtime = self._environ.get("XDG_RUNTIME_DIR", "")
             if not runtime.startswith("/"):
                 raise
-            return DiskShelf(os.path.join(runtime, "fennec", "responses"), limit=self._settings.max_size)
+            place = os.path.join(runtime, "fennec", "responses")
+            return DiskShelf(place, limit=self._settings.max_size, busy_s=self._busy_s)
 
     def _on_server(self) -> "Shelf":
         from fennec_cli.store.redis_shelf import RedisShelf

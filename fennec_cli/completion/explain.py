@@ -17,7 +17,7 @@ _FINGERPRINT = re.compile("[0-9a-f]{8,64}")
 def run_explain(options: CompleteOptions, config: Config, output_format: str, *, start: float) -> int:
     """Explain the prompt, or the fingerprint that stands in its place. Returns the exit status."""
     ttl = config.cache.ttl if options.cache_ttl is None else options.cache_ttl
-    cache = ResponseCache(config.cache)
+    cache = ResponseCache(config.cache, patient=True)
     if options.prompt and _FINGERPRINT.fullmatch(options.prompt):
         name = options.prompt
         with usable():

@@ -217,7 +217,8 @@ class _Run:
     def _made_caching(self) -> "Caching":
         from fennec_cli.caching import Caching
 
-        return Caching(self._config, self._registry, self._answering, say=self._notes.say)
+        patient = self._mode == "only"
+        return Caching(self._config, self._registry, self._answering, say=self._notes.say, patient=patient)
 
     def _keeping(self) -> "Keeping | None":
         options = self._options

@@ -22,6 +22,7 @@ _Update = tuple[Sequence[str], Change[Result]]
 
 MAX_RECORD = 4096  # bytes of JSON
 REST_S = 5.0  # for which a store that others hold is left alone: each new try may cost another wait
+BUSY_S = 0.25  # how long we wait for another process, and for a server's answer
 GATHERED = 64  # updates that nobody waits for, at most
 ERRORS = "store|errors"  # the record that counts how often processes could not use the store
 

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from fennec_cli.private import FilePath, make_directory, open_file
-from fennec_cli.store import StoreBusy, StoreFailed
+from fennec_cli.store import BUSY_S, StoreBusy, StoreFailed
 from fennec_cli.store.lean import core
 from fennec_cli.store.rows import (
-    BUSY_S,
     DBNAME,
     FILE_NAME,
     FINISHED,

@@ -25,10 +25,9 @@ from redis.connection import ConnectionPool, parse_url
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from fennec_cli.store import MAX_RECORD, Change, Result, StoreBusy, StoreFailed
+from fennec_cli.store import BUSY_S, MAX_RECORD, Change, Result, StoreBusy, StoreFailed
 from fennec_cli.types import Record
 
-BUSY_S = 0.25  # how long an update is tried while others are quicker, and how long the server may take to answer
 CONNECT_S = 1.0
 PREFIX = "{fennec}:"  # with the braces everything is in one slot of a cluster, as a script needs it
 _STATE = f"{PREFIX}state:"

@@ -18,12 +18,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fennec_cli.private import FilePath, check_directory
-from fennec_cli.store import StoreBusy, StoreFailed
+from fennec_cli.store import BUSY_S, StoreBusy, StoreFailed
 
 if TYPE_CHECKING:
     from fennec_cli.store.disk import DiskCache
 
-BUSY_S = 0.25  # how long we wait for another process
 DBNAME = "cache.db"
 LOCK = "init.lock"  # of who makes the database
 KEY = re.compile("[0-9a-f]{64}")

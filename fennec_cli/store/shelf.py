@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fennec_cli.private import FilePath, open_file
-from fennec_cli.store import StoreBusy
+from fennec_cli.store import BUSY_S, StoreBusy
 from fennec_cli.store.rows import Rows, StoreBroken, translated
 from fennec_cli.tuples import NamedTuple
 
@@ -40,12 +40,16 @@ class Stored(NamedTuple):
 
 
 class DiskShelf:
-    """A `Shelf` in a directory of ours. A database that turns out to be broken is replaced."""
+    """A `Shelf` in a directory of ours. A database that turns out to be broken is replaced.
 
-    def __init__(self, directory: FilePath, *, limit: int) -> None:
+    `limit` in bytes; other processes are waited for `busy_s` seconds.
+    """
+
+    def __init__(self, directory: FilePath, *, limit: int, busy_s: float = BUSY_S) -> None:
         self._directory = os.fspath(directory)
+        self._busy_s = busy_s
         self._settings = {**SETTINGS, "size_limit": limit}
-        self._rows = Rows(directory, **self._settings)
+        self._rows = Rows(directory, busy_s=busy_s, **self._settings)
         self._opened: DiskCache | None = None  # for what drops other entries
         self._lock = threading.Lock()  # of the connection
         self._wrote = False
@@ -146,7 +150,7 @@ class DiskShelf:
             if self._opened is None:
                 from fennec_cli.store.disk import DiskCache
 
-                self._opened = DiskCache(self._directory, **self._settings)
+                self._opened = DiskCache(self._directory, busy_s=self._busy_s, **self._settings)
             return work(self._opened)
 
         return self._do(with_cache)

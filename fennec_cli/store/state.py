@@ -14,8 +14,8 @@ import orjson
 
 from fennec_cli.hashes import sha256
 from fennec_cli.private import FilePath
-from fennec_cli.store import MAX_RECORD, Change, Result, StoreFailed
-from fennec_cli.store.rows import BUSY_S, Rows, StoreBroken, translated
+from fennec_cli.store import BUSY_S, MAX_RECORD, Change, Result, StoreFailed
+from fennec_cli.store.rows import Rows, StoreBroken, translated
 from fennec_cli.types import Record
 
 _SETTINGS: dict[str, Any] = {

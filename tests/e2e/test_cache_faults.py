@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,3 +114,15 @@ def test_a_cache_that_can_only_be_read_costs_no_answer(fennec: Fennec, serve: Se
     script = f"mount --bind {fennec.home} {fennec.home} && mount -o remount,ro,bind {fennec.home}"
     in_namespace(fennec, script, *USE, "hi").succeeded("x")
     in_namespace(fennec, script, *USE, "new").succeeded("x")
+
+
+def test_an_answer_that_is_here_or_nowhere_is_waited_for(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("right"))
+    fennec(*USE, "a prompt").succeeded("right")
+    holder = sqlite3.connect(responses(fennec) / "cache.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with fennec.start("complete", "--no-stdin", "--offline", "a prompt") as process:
+        time.sleep(1.5)
+        holder.close()
+        finished(process).succeeded("right")
