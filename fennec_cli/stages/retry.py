@@ -119,7 +119,8 @@ def _again(
                     failure = error
                     failures.append(error)
                     state.set_exception(sys.exc_info())  # type: ignore[arg-type]
-            elif isinstance(action, DoSleep):
+            else:
+                assert isinstance(action, DoSleep), action
                 state.prepare_for_next_attempt()
                 yield CompletionChunk(retry=RetryNotice(number, failure.error_class, failure.status, float(action)))
                 yield PAUSE
