@@ -164,12 +164,10 @@ class Connection:
             judge.receive_data(data)
             while True:
                 event = judge.next_event()
-                if event is h11.NEED_DATA:
-                    judge.receive_data(self.stream.read(READ_SIZE))
-                elif isinstance(event, h11.Response):
+                if isinstance(event, h11.Response):
                     fields = b"".join(b"%b:%b\r\n" % pair for pair in event.headers.raw_items())
                     return Head(event.status_code, _fields(fields)), self._judged(judge)
-                elif not isinstance(event, h11.InformationalResponse):
+                if not isinstance(event, h11.InformationalResponse):
                     raise _not_whole("it has no head")
 
     def _judged(self, judge: "h11.Connection") -> Iterator[bytes]:

@@ -38,6 +38,8 @@ ANSWERS = [
     b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 100 Continue\r\nContent-Length: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 102 Processing\r\ntransfer-encoding: gzip\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and more",
     b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
@@ -138,6 +140,35 @@ def test_where_it_is_cut_makes_no_difference(answer: bytes) -> None:
 def test_every_torn_answer_is_what_h11_makes_of_it(answer: bytes) -> None:
     for size in range(1, len(answer), soak(7, 1)):
         assert answered(answer[:size], []) == judged(answer[:size]), size
+
+
+def test_a_head_without_an_end_is_refused() -> None:
+    with (
+        pytest.raises(NetworkError, match="head is too long"),
+        fed(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000, []) as url,
+    ):
+        ask(HTTPClient(), url)
+
+
+def test_a_long_body_is_sent_whole() -> None:
+    body, heard = random.Random(1).randbytes(1_000_000), bytearray()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while len(heard.partition(b"\r\n\r\n")[2]) < len(body):
+                heard.extend(connection.recv(65536))
+            connection.sendall(GOOD)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    call = HTTPCall("POST", f"http://127.0.0.1:{listener.getsockname()[1]}/x", {}, body)
+    with HTTPClient().exchange(call, {}, Patience(Limits(idle=5.0))) as exchange:
+        assert (exchange.status, exchange.read()) == (200, b"ok")
+    thread.join(5)
+    listener.close()
+    assert heard.partition(b"\r\n\r\n")[2] == body
 
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
