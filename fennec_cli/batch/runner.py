@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from fennec_cli import signals
 from fennec_cli.batch import Ask, run_row
@@ -59,6 +60,12 @@ MakeWriter = Callable[[Buffer, Buffer], Writer]  # where answers go, and where r
 Deliver = Callable[[list[Piece]], None]
 
 
+class _Begun(NamedTuple):
+    row: Row
+    out: Buffer
+    writer: Writer
+
+
 class Runner:
     """Answers `rows` in `jobs` threads. With `whole` nothing of an answer is handed on before its end.
 
@@ -90,6 +97,7 @@ class Runner:
         self._failure: FennecError | None = None  # of reading the input
         self._early: dict[int, Piece] = {}  # answers that wait for those before them
         self._next = 0
+        self._under_way: dict[int, _Begun] = {}  # begun, and without their last piece
 
     def stop(self) -> None:
         """Begin no more rows; those under way are answered."""
@@ -142,7 +150,7 @@ class Runner:
                 elif isinstance(found, BaseException):
                     raise found
                 else:
-                    taken.append(found)
+                    taken.append(self._seen(found))
                 if len(taken) >= TAKEN_AT_ONCE:
                     return taken
                 found = self._pieces.get_nowait()
@@ -162,11 +170,36 @@ class Runner:
             except queue.Empty:
                 break
             if isinstance(found, Piece):
-                left.append(found)
+                left.append(self._seen(found))
             elif isinstance(found, _Ended):
                 self._ended += 1
         if isinstance(reason, Interrupted):
+            broken = self._broken_off(reason)
+            left += self._rest()  # of threads that have ended meanwhile after all
+            left += [piece for piece in broken if piece.data or piece.number in self._under_way]
             deliver(sorted([*self._early.values(), *left], key=lambda piece: piece.number))
+
+    def _seen(self, piece: Piece) -> Piece:
+        if piece.last:
+            self._under_way.pop(piece.number, None)
+        return piece
+
+    def _broken_off(self, reason: Interrupted) -> list[Piece]:
+        """The last pieces of rows whose threads did not end in time."""
+        found = []
+        for number, each in self._under_way.copy().items():
+            data = each.out.taken() + each.writer.interrupted(reason.exit_status) if self._broken else b""
+            found.append(Piece(number, each.row, data, last=True))
+        return found
+
+    def _rest(self) -> list[Piece]:
+        found = []
+        with suppress(queue.Empty):
+            while True:
+                piece = self._pieces.get_nowait()
+                if isinstance(piece, Piece):
+                    found.append(self._seen(piece))
+        return found
 
     # In the threads:
 
@@ -206,8 +239,10 @@ class Runner:
     def _answer(self, number: int, row: Row) -> None:
         aside = Buffer()
         out = Buffer() if self._whole else _Live(lambda data: self._put(Piece(number, row, data, aside.taken())))
+        writer = self._writer(out, aside)
+        self._under_way[number] = _Begun(row, out, writer)
         try:
-            answer = run_row(row, self._ask, self._writer(out, aside))
+            answer = run_row(row, self._ask, writer)
         except BaseException:
             self._pieces.put(Piece(number, row, out.taken() if self._broken else b"", last=True))
             raise

@@ -25,10 +25,11 @@ class EventWriter:
         self._sink = sink
         self._reasoning = reasoning
         self._clock = clock
+        self._row: _Row | None = None  # under way
 
     def answer(self, row_id: str, chunks: Chunks, meta: bytes | None = None) -> Answer:
         """Write one answer. Returns what became of it; raises only what concerns the whole run."""
-        row = _Row(row_id, self._clock, meta)
+        row = self._row = _Row(row_id, self._clock, meta)
         fold = ResponseAggregator(keep_text=False)
         fault: FennecError | None = None
         try:
@@ -61,6 +62,13 @@ class EventWriter:
         row = _Row(row_id, self._clock, meta)
         row.close("error", error_fields(error, started=False))
         self._flush(row)
+
+    def interrupted(self, exit_status: int) -> bytes:
+        row = self._row
+        if row is None or row.is_closed:
+            return b""
+        row.close("error", interrupted_fields(exit_status, row.started))
+        return row.taken()
 
     def summary(self, fields: dict[str, Any]) -> None:
         self._sink.write(orjson.dumps({"v": 1, "type": "summary", "id": None, **fields}) + b"\n")
@@ -105,7 +113,7 @@ class _Row:
         self._begin = clock()
         self._seq = 0
         self._now: float | None = None  # what came in one network read came at one moment
-        self.started = False
+        self.started = self.is_closed = False
         self.lines: list[bytes] = []
 
     def start(self, metadata: ChunkMetadata) -> None:
@@ -135,7 +143,10 @@ class _Row:
         self._seq += 1
 
     def close(self, event_type: str, fields: dict[str, Any]) -> None:
-        self.add(event_type, fields if self._meta is None else {**fields, "meta": orjson.Fragment(self._meta)})
+        """Add the last event, unless there is one."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.add(event_type, fields if self._meta is None else {**fields, "meta": orjson.Fragment(self._meta)})
 
     def taken(self) -> bytes:
         """Return the lines that are due, and forget them: a write that fails is not repeated by the closing event."""
@@ -172,6 +183,10 @@ class ObjectWriter:
     def failure(self, row_id: str, error: FennecError, meta: bytes | None = None) -> None:
         empty = self._content(ResponseAggregator().finalize())
         self._write(row_id, self._clock(), {"type": "error", **error_fields(error, started=False), **empty}, meta)
+
+    def interrupted(self, exit_status: int) -> bytes:  # noqa: ARG002
+        """An answer that was broken off has no object."""
+        return b""
 
     def summary(self, fields: dict[str, Any]) -> None:
         """One object per prompt and nothing else: a batch has no summary in this format."""

@@ -30,6 +30,10 @@ class Writer(Protocol):
 
     def failure(self, row_id: str, error: FennecError, meta: bytes | None = None, /) -> None: ...
 
+    def interrupted(self, exit_status: int, /) -> bytes:
+        """Return what closes the answer under way after a signal; it may still be in the hands of another thread."""
+        ...
+
     def summary(self, fields: dict[str, Any], /) -> None: ...
 
 
@@ -79,6 +83,10 @@ class TextWriter:
         """A row that was not sent is an empty answer; the caller says why on standard error."""
         if self._end:
             self._sink.write(self._end)
+
+    def interrupted(self, exit_status: int) -> bytes:  # noqa: ARG002
+        """A text that was broken off has nothing to say so."""
+        return b""
 
     def summary(self, fields: dict[str, Any]) -> None:
         """Text output has no summary."""
