@@ -7,6 +7,7 @@ delivered is a position in it. A record that a crash cut short is cut off at the
 
 import fcntl
 import os
+import re
 import threading
 import zlib
 from bisect import bisect_right
@@ -23,6 +24,7 @@ _HEAD = Struct("<cIIQ16s16sI")  # kind, length and checksum of the payload, stre
 _FINISHED, _FAILED, _DELIVERED, _OUTPUT, _TAIL = b"F", b"E", b"D", b"O", b"T"
 _KINDS = frozenset((_FINISHED, _FAILED, _DELIVERED, _OUTPUT, _TAIL))
 _POSITION = Struct("<QQ")
+_TITLE = re.compile(rb"fennec ledger 1 ([a-z]+)\n")
 _NOBODY = bytes(16)
 _SPAN = 256 * 1024  # bytes read at once
 _CHECKED = 64 * 1024 * 1024  # of the end of the file: what a power cut may have left half written
@@ -61,7 +63,11 @@ class Ledger:
         self.tail = 0  # bytes that followed the stream in the output
         self.output: Output | None = None
         self._fd = self._opened()
-        self.damage = self._read()
+        try:
+            self.damage = self._read()
+        except BaseException:
+            self.close()
+            raise
         self._begin = self._end  # where this run's records are
 
     def content_of(self, row_id: str) -> bytes | None:
@@ -152,9 +158,10 @@ class Ledger:
             self._write(self._title, safe=True)
             return 0
         if title != self._title:
-            if not title.startswith(b"fennec ledger 1 "):
+            begun = _TITLE.fullmatch(title)
+            if begun is None:
                 raise InputError(f"{self._path} is no ledger", hint="name a file that --resume made, or a new one")
-            form = title.split()[-1].decode("ascii", "replace")
+            form = begun[1].decode()
             raise UsageError(
                 f"the ledger {self._path} was begun with --format {form}", hint="use that, or a new ledger"
             )

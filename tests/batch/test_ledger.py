@@ -288,3 +288,19 @@ def test_every_torn_output_is_made_whole(tmp_path: Path) -> None:
         run.end()
         run.die()
         assert ids(tmp_path / "out") == [A, B, C, '{"id":"d"}', S]
+
+
+def test_a_ledger_that_cannot_be_read_keeps_no_lock(tmp_path: Path) -> None:
+    place = tmp_path / "ledger"
+    place.write_bytes(b"something else\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match="no ledger"):
+            Ledger(str(place), "ndjson")
+
+
+@pytest.mark.parametrize("title", [b"fennec ledger 1 \x1b[2Jndjson\n", b"fennec ledger 1 \n", b"fennec ledger 1 n\0\n"])
+def test_a_damaged_title_is_no_ledger(tmp_path: Path, title: bytes) -> None:
+    place = tmp_path / "ledger"
+    place.write_bytes(title + bytes(100))
+    with pytest.raises(InputError, match="no ledger"):
+        Ledger(str(place), "ndjson")

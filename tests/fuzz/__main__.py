@@ -1,15 +1,17 @@
 """Coverage-guided fuzzing (atheris): python -m tests.fuzz [--corpus DIR] [--scale X] [TARGET ...]
 
-Each target runs in a process of its own, as often or as long as it says. Inputs that reached new code are kept in the
-corpus directory; one that breaks a promise is written to a file and named.
+Each target runs in a process of its own, one for each core at a time, as often or as long as it says. Inputs that
+reached new code are kept in the corpus directory; one that breaks a promise is written to a file and named.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 KEPT = Path(__file__).with_name("corpus")
@@ -22,7 +24,7 @@ _SEEN = re.compile(r"cov: (\d+) ft: (\d+)")
 
 def main() -> int:
     if sys.argv[1:2] == ["--one"]:
-        return fuzz(sys.argv[2], sys.argv[3:])
+        return fuzz(sys.argv[2], Path(sys.argv[3]), sys.argv[4:])
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("targets", nargs="*", help="all of them, if none is named")
     parser.add_argument("--corpus", type=Path, help="where inputs that reach new code are kept; else they are not")
@@ -35,7 +37,9 @@ def main() -> int:
         return 0
     from tests.fuzz.targets import TARGETS
 
-    return max(guided(name, options.corpus, options.scale) for name in options.targets or TARGETS)
+    names = sorted(options.targets or TARGETS, key=lambda name: -TARGETS[name].runs)  # what takes longest first
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return max(pool.map(lambda name: guided(name, options.corpus, options.scale), names))
 
 
 def guided(name: str, corpus: Path | None, scale: float) -> int:
@@ -46,8 +50,6 @@ def guided(name: str, corpus: Path | None, scale: float) -> int:
     with tempfile.TemporaryDirectory(prefix="fennec-fuzz-") as scratch:
         seeds = Path(scratch, "seeds")
         seeds.mkdir()
-        for number, data in enumerate(target.seeds()):
-            Path(seeds, str(number)).write_bytes(data)
         found = corpus / name if corpus else Path(scratch, "corpus")
         found.mkdir(parents=True, exist_ok=True)
         much = (
@@ -57,7 +59,7 @@ def guided(name: str, corpus: Path | None, scale: float) -> int:
         )
         limits = [f"-max_len={LONGEST}", f"-rss_limit_mb={MOST_MIB}", f"-timeout={SLOWEST_S}", "-print_final_stats=1"]
         kept = [str(KEPT / name)] if (KEPT / name).is_dir() else []
-        command = [sys.executable, "-m", "tests.fuzz", "--one", name, much, *limits, str(found), str(seeds), *kept]
+        command = [sys.executable, "-m", "tests.fuzz", "--one", name, str(seeds), much, *limits, str(found), *kept]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
     ran, seen = _DONE.search(done.stderr), _SEEN.findall(done.stderr)
     if done.returncode or ran is None:
@@ -68,16 +70,18 @@ def guided(name: str, corpus: Path | None, scale: float) -> int:
     return 0
 
 
-def fuzz(name: str, arguments: list[str]) -> int:
+def fuzz(name: str, folder: Path, arguments: list[str]) -> int:
+    """Write the target's seeds into `folder`, and fuzz it with them and libFuzzer's `arguments`."""
     import atheris
 
     with atheris.instrument_imports(include=["fennec_cli"]):
         from tests.fuzz.targets import TARGETS
 
         target = TARGETS[name]
-        for data in target.seeds():  # what is imported on first use is to be watched, too
+        for number, data in enumerate(target.seeds()):  # what is imported on first use is to be watched, too
             target.call(data)
-    atheris.Setup([sys.argv[0], *arguments], target.call)
+            Path(folder, str(number)).write_bytes(data)
+    atheris.Setup([sys.argv[0], *arguments, str(folder)], target.call)
     atheris.Fuzz()
     return 0
 
