@@ -5,7 +5,7 @@ What a provider answers is kept (model_lists), for the times when it cannot or m
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from fennec_cli.model_lists import KeptList, ModelLists
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
+from fennec_cli.pricing import Price
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
@@ -52,7 +53,8 @@ def run_list(config: Config, provider: str | None, output_format: str) -> int:
         unkept = _keep(registry, lists, listing.answers)
     finally:
         registry.close()
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered(listing.models, output_format))
+    models = with_own_prices(listing.models, registry.configured_price)
+    DescriptorSink(1, closed=sys.stdout is None).write(rendered(models, output_format))
     for failure in listing.failures:
         notes.error(failure)
     for name, kept in listing.stale.items():
@@ -69,7 +71,7 @@ def run_offline_list(config: Config, provider: str | None, output_format: str) -
         known = [_known_offline(registry, lists, name) for name in ([provider] if provider else registry.names())]
     finally:
         registry.close()
-    models = tuple(model for each in known for model in each.models)
+    models = with_own_prices((model for each in known for model in each.models), registry.configured_price)
     DescriptorSink(1, closed=sys.stdout is None).write(rendered(models, output_format))
     for each in known:
         if each.remark:
@@ -162,6 +164,17 @@ def from_catalogue(name: str, kind: str, today: str) -> list[ModelInfo]:
     rows = known_models(kind) if name == kind else []
     running = [model.id for model in rows if model.shutdown is None or model.shutdown > today]
     return _sorted([ModelInfo(model, name, source=source) for model in running], kind)
+
+
+def with_own_prices(models: Iterable[ModelInfo], price_of: Callable[[str, str], Price | None]) -> tuple[ModelInfo, ...]:
+    """Return the models with the prices that the user has configured for them."""
+    found = []
+    for model in models:
+        price = price_of(model.provider, model.id)
+        if price is not None:
+            model = model._replace(input_usd_per_mtok=price.input, output_usd_per_mtok=price.output)
+        found.append(model)
+    return tuple(found)
 
 
 def rendered(models: tuple[ModelInfo, ...], output_format: str) -> bytes:

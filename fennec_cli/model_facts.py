@@ -8,7 +8,7 @@ from fennec_cli.catalogue import catalogue_date, lookup
 from fennec_cli.config import Config
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError, FennecError, ModelUnavailable, UsageError
-from fennec_cli.listing import completed, for_programs, number_text, row_of, size_text
+from fennec_cli.listing import completed, for_programs, number_text, row_of, size_text, with_own_prices
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.output.table import table
@@ -32,7 +32,8 @@ def run_show(config: Config, model: str, output_format: str) -> int:
             facts = ModelFacts(ModelInfo(target.model, target.provider, source=f"catalogue {catalogue_date()}"), {})
     finally:
         registry.close()
-    shown = facts._replace(model=completed(facts.model, kind))
+    (shown_model,) = with_own_prices([completed(facts.model, kind)], registry.configured_price)
+    shown = facts._replace(model=shown_model)
     DescriptorSink(1, closed=sys.stdout is None).write(rendered_facts(shown, output_format))
     return 0
 

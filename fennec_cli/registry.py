@@ -203,13 +203,17 @@ class ProviderRegistry:
 
     def price(self, name: str, model: str) -> Price | None:
         """Return the price of a model: the configured one, else the catalogue's, else None."""
-        settings = self._settings(name)
-        if model in settings.prices:
-            return settings.prices[model]
+        configured = self.configured_price(name, model)
+        if configured is not None:
+            return configured
         from fennec_cli.catalogue import lookup
 
-        known = lookup(settings.type, model)
+        known = lookup(self._settings(name).type, model)
         return known.price if known else None
+
+    def configured_price(self, name: str, model: str) -> Price | None:
+        """Return what `[provider.NAME.prices]` says of a model."""
+        return self._settings(name).prices.get(model)
 
     def cost(self, name: str, model: str, usage: TokenUsage) -> float | None:
         """Return what an answer cost, in USD; None where the price is unknown."""

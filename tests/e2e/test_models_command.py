@@ -201,6 +201,18 @@ def test_refresh_keeps_what_list_shows_offline(fennec: Fennec, serve: Serve) -> 
     assert (result.stderr, result.status) == ("fennec: box: its models as they were less than a minute ago\n", 0)
 
 
+def test_a_configured_price_is_the_one_that_is_shown(fennec: Fennec, serve: Serve) -> None:
+    boxes(fennec, box=serve(offers("a", "b")).url)
+    path = fennec.home / ".config" / "fennec" / "config.toml"
+    path.write_text(path.read_text() + "[provider.box.prices.b]\ninput = 0.25\noutput = 2\n")
+    wanted = [("box/a", None, None), ("box/b", 0.25, 2.0)]
+    for offline in ((), ("--offline",)):
+        shown = rows(run(fennec, "list", "--provider", "box", "--ndjson", *offline))
+        assert [(row["id"], row["input_usd_per_mtok"], row["output_usd_per_mtok"]) for row in shown] == wanted
+    (row,) = rows(run(fennec, "show", "box/b", "--ndjson"))
+    assert (row["input_usd_per_mtok"], row["output_usd_per_mtok"]) == (0.25, 2.0)
+
+
 def test_refresh_can_be_quiet(fennec: Fennec, serve: Serve) -> None:
     boxes(fennec, box=serve(offers("a")).url)
     run(fennec, "refresh", "--provider", "box", "-q").succeeded("")
