@@ -58,3 +58,15 @@ def test_suffixes_are_spread_over_all_letters() -> None:
 
 def test_half_a_character_is_no_obstacle() -> None:
     assert Masks(["\ud800"], b"key").mask(EMAIL, "\ud800").startswith("[EMAIL_1_")
+
+
+def test_masks_stay_what_they_are() -> None:
+    """An answer that is kept is found by its request, masks included."""
+    suffixes = [next(iter(_masks(texts))).rpartition("_")[2] for texts in (["one", "two"], ["on", "etwo"], ["é\ud800"])]
+    assert suffixes == ["vx57]", "8mtf]", "kssg]"]
+
+
+def _masks(texts: list[str]) -> dict[str, str]:
+    masks = Masks(texts, b"key")
+    masks.mask(EMAIL, "a@b.example")
+    return masks.values

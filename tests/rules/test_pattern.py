@@ -5,7 +5,17 @@ import re
 
 import pytest
 
-from fennec_cli.rules.pattern import FLAGS, LONGEST, BadPattern, open_form, parse, read, width
+from fennec_cli.rules.pattern import (
+    FLAGS,
+    LONGEST,
+    MOST_WAYS,
+    BadPattern,
+    count_ways,
+    open_form,
+    parse,
+    read,
+    width,
+)
 from fennec_cli.rules.table import PERSONAL, SECRETS, Rule
 
 
@@ -80,3 +90,33 @@ def test_the_open_form_is_exact(pattern: str) -> None:
                 changed |= (now and now.span()) != (later and later.span())
             if changed:
                 assert opened.match(text, place), (pattern, text, place)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ways"),
+    [
+        ("abc", 1),
+        ("a{2}", 1),
+        ("a?b", 2),
+        ("a{1,9}b{0,4}", 45),
+        ("a|b|cd", 3),
+        ("(?:a|b)c", 2),
+        ("(?:a|b){3}", 8),
+        ("(?:a{0,2}){0,2}", 27),
+        (r"(?<!x)a{1,3}\b", 3),
+    ],
+)
+def test_the_ways_to_match_are_counted(pattern: str, ways: int) -> None:
+    assert count_ways(read(pattern)) == ways
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    longest = f"a{{1,{LONGEST}}}"
+    assert width(parse(longest)) == (1, LONGEST)
+    with pytest.raises(BadPattern):
+        parse(f"{longest}b")
+    most = "a{1,10}" * 7  # 10 million
+    assert count_ways(parse(most)) == MOST_WAYS
+    with pytest.raises(BadPattern):
+        parse(f"{most}b?")
+    assert width(parse("a{0,1}b")) == (1, 2)
