@@ -3,8 +3,6 @@
 Two short transactions an attempt, none of them while anything is sent or waited for.
 """
 
-import itertools
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,7 +12,7 @@ from fennec_cli.bucket import RateLimiter
 from fennec_cli.chunk import ObservedLimits
 from fennec_cli.circuit import CircuitBreaker, Outcome, Permit, Rejection
 from fennec_cli.errors import CircuitOpen, FennecError, LimitReached
-from fennec_cli.holders import holder, is_dead
+from fennec_cli.holders import is_dead, new_owner
 from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Change, StateStore
@@ -125,7 +123,7 @@ class Gate:
         `deadline` is a moment of the monotonic clock. Raises `CircuitOpen`, and `LimitReached` when the wait would be
         longer than allowed.
         """
-        owner = _new_owner()
+        owner = new_owner()
         longest = self.rules.max_wait
         if deadline is not None:  # one that is over is not for us to tell: who need not wait is let through to it
             longest = min(longest, max(0.0, deadline - time.monotonic()))
@@ -220,7 +218,8 @@ class Gate:
             )
             permit: Permit | Rejection = Permit(0, owner)
             if rules.breaker is not None:
-                breaker, permit = circuit.acquire(breaker, now, owner, rules.lease_s + turn.wait_s, rules.breaker)
+                lease_s = rules.lease_s + turn.wait_s
+                breaker, permit = circuit.acquire(breaker, now, owner, lease_s, rules.breaker, is_dead=is_dead)
             if isinstance(permit, Rejection):
                 return records, self._open(permit)
             if not turn.granted:
@@ -281,18 +280,6 @@ class Gate:
             provider=self._what,
             retry_after=wait_s,
         )
-
-
-_PROCESS: dict[int, str] = {}  # names by process: a fork gets its own
-_numbers = itertools.count(1)
-
-
-def _new_owner() -> str:
-    """The name of an attempt: a part of this process's."""
-    pid = os.getpid()
-    if pid not in _PROCESS:
-        _PROCESS[pid] = holder()
-    return f"{_PROCESS[pid]}.{next(_numbers)}"
 
 
 _KEEPER = Keeper(slots.TTL_S, slots.RENEW_S)

@@ -53,13 +53,22 @@ class Rejection(NamedTuple):
 
 
 def acquire(
-    record: Record | None, now: float, owner: str, lease_s: float, breaker: CircuitBreaker = CircuitBreaker()
+    record: Record | None,
+    now: float,
+    owner: str,
+    lease_s: float,
+    breaker: CircuitBreaker = CircuitBreaker(),
+    *,
+    is_dead: Callable[[str], bool] = lambda _owner: False,
 ) -> tuple[Record | None, Permit | Rejection]:
-    """Ask for leave to try, for at most `lease_s` seconds if it is a probe. `owner` is unique to this attempt."""
+    """Ask for leave to try, for at most `lease_s` seconds if it is a probe. `owner` is unique to this attempt.
+
+    The lease of an owner that is dead is over.
+    """
     if record is None or record["state"] == "closed":
         return record, Permit(record["gen"] if record else 0, owner)
     left = _left(record, now, breaker)
-    if left > 0:
+    if left > 0 and not (record["state"] == "half_open" and is_dead(record["probe"]["owner"])):
         return record, Rejection(left)
     generation = record["gen"] + 1
     probe = {"owner": owner, "until": now + lease_s}

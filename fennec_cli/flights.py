@@ -1,14 +1,15 @@
 """Single flight: of all processes that miss the same answer, one asks for it, and the others wait for what it stores.
 
-Who asks holds a lease that ends by itself: when it dies, or its answer is not one to keep, the next one asks.
+Who asks holds a lease that ends by itself, at once where others on its machine see it dead: then, or when its answer is
+not one to keep, the next one asks.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 
 from fennec_cli import signals, slots
 from fennec_cli.backoff import chance
+from fennec_cli.holders import is_dead, new_owner
 from fennec_cli.keeper import Keeper
 from fennec_cli.store import StateStore
 from fennec_cli.types import Record
@@ -43,10 +44,10 @@ class Flights:
 
     def take(self, fingerprint: str) -> str | None:
         """Take the lease and return what gives it back; None while somebody else has it."""
-        owner, name = os.urandom(16).hex(), _name(fingerprint)
+        owner, name = new_owner(), _name(fingerprint)
 
         def change(records: list[Record | None]) -> tuple[list[Record | None], bool]:
-            record, taken = slots.take(records[0], self._clock(), owner, 1, TTL_S)
+            record, taken = slots.take(records[0], self._clock(), owner, 1, TTL_S, is_dead=is_dead)
             return ([record], True) if taken else (records, False)
 
         if not self._store.update([name], change):

@@ -5,9 +5,21 @@ this run of it, as seen from inside of this container. Where there is no /proc t
 tell.
 """
 
+import itertools
 import os
 
 from fennec_cli.hashes import sha256
+
+_PROCESS: dict[int, str] = {}  # names by process: a fork gets its own
+_numbers = itertools.count(1)
+
+
+def new_owner() -> str:
+    """Return the name of one more thing that holds leases: `HOLDER.PART`, a part of this process."""
+    pid = os.getpid()
+    if pid not in _PROCESS:
+        _PROCESS[pid] = holder()
+    return f"{_PROCESS[pid]}.{next(_numbers)}"
 
 
 def holder() -> str:
@@ -19,8 +31,8 @@ def holder() -> str:
 
 
 def is_dead(name: str) -> bool:
-    """Whether the process of this name is known to have ended: one of this machine, which is not there any more."""
-    _, _, identity = name.partition("-")
+    """Whether the process of this holder or owner is known to have ended: one of this machine, which is gone."""
+    _, _, identity = name.partition(".")[0].partition("-")
     pid, _, rest = identity.partition("-")
     since, _, machine = rest.partition("-")
     if not machine or machine != _machine():

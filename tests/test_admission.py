@@ -25,6 +25,7 @@ from fennec_cli.stages.admit import admit
 from fennec_cli.stages.retry import retry
 from fennec_cli.store import Change, MemoryStore, Result, SharedState, StateStore, StoreFailed
 from fennec_cli.store.state import DiskState
+from fennec_cli.types import Record
 from tests.conftest import soak
 
 FORK = multiprocessing.get_context("fork")
@@ -229,6 +230,23 @@ def test_breaker_probe_killed_lease_takeover(tmp_path: Path) -> None:
     passed(at, FAILED)
     time.sleep(0.02)
     died_holding(tmp_path, rules)
+    assert admitted(at)  # it is seen to be dead
+
+
+def test_breaker_probe_killed_elsewhere_lease_takeover(tmp_path: Path) -> None:
+    rules = Rules(breaker=CircuitBreaker(threshold=1, timeout=0.01, jitter=0.0), lease_s=0.8)
+    store = DiskState(tmp_path)
+    at = gate(store, rules)
+    passed(at, FAILED)
+    time.sleep(0.02)
+    died_holding(tmp_path, rules)
+
+    def moved(records: list[Record | None]) -> tuple[list[Record | None], None]:
+        (record,) = records
+        assert record is not None
+        return [{**record, "probe": {**record["probe"], "owner": f"{'0' * 16}-1-1-{'0' * 12}.1"}}], None
+
+    store.update([at.names.circuit], moved)
     begin = time.monotonic()
     assert not admitted(at)
     while not admitted(at):

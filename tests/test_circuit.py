@@ -251,3 +251,16 @@ def test_a_probe_that_was_neutral_reports_nothing_more() -> None:
     assert released["probe"] is None
     for outcome in ("ok", "failure", "neutral"):
         assert report(released, permit, outcome, 1031.0, middle, BREAKER) == released  # type: ignore[arg-type]
+
+
+def test_the_lease_of_a_dead_owner_is_over() -> None:
+    record, permit = leave(OPEN, 1040.0, "one")
+    assert permit.probe
+    assert isinstance(acquire(record, 1041.0, "two", LEASE, BREAKER, is_dead=lambda _owner: False)[1], Rejection)
+    record, other = acquire(record, 1041.0, "two", LEASE, BREAKER, is_dead=lambda owner: owner == "one")
+    assert other == Permit(permit.generation + 1, "two", probe=True)
+    assert isinstance(acquire(record, 1042.0, "three", LEASE, BREAKER, is_dead=lambda o: o == "one")[1], Rejection)
+
+
+def test_an_open_circuit_stays_open_whoever_is_dead() -> None:
+    assert isinstance(acquire(OPEN, 1001.0, "two", LEASE, BREAKER, is_dead=lambda _owner: True)[1], Rejection)
