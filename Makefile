@@ -33,7 +33,7 @@ $(VENV)/test.stamp: $(VENV)/bin/python setup.cfg pyproject.toml $(shell find fen
 
 demo: $(VENV)/demo.stamp
 	$(CLEAN_ENV) $(BIN)/fennec models pull local/smollm2-135m
-	echo '$(PROMPT)' | $(CLEAN_ENV) $(BIN)/fennec complete -m local/smollm2-135m
+	echo '$(PROMPT)' | $(CLEAN_ENV) $(BIN)/fennec complete -m local/smollm2-135m --seed 1 --max-tokens 60 --allow-truncated
 
 test: $(VENV)/test.stamp
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n auto
