@@ -4,7 +4,7 @@ Two short transactions an attempt, none of them while anything is sent or waited
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from fennec_cli import bucket, circuit, metrics, signals, slots
 from fennec_cli.backoff import DEFAULT_MAX_WAIT_S, RetryBudget, chance
@@ -17,7 +17,7 @@ from fennec_cli.keeper import Keeper
 from fennec_cli.metrics import Attempt
 from fennec_cli.store import Change, StateStore
 from fennec_cli.tuples import NamedTuple
-from fennec_cli.types import Record, Say, silent
+from fennec_cli.types import PutOnRecord, Record, Say, no_record, silent
 
 LEASE_S = 80.0  # of a probe: to connect, 60 s for the first event, and some more
 SLOT_POLL_S = (0.05, 0.5)
@@ -98,7 +98,7 @@ class Gate:
         rules: Rules = Rules(),
         *,
         say: Say = silent,
-        record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
+        record: PutOnRecord = no_record,
         later: "Callable[[Sequence[str], Change[None]], None] | None" = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = signals.sleep,

@@ -1,7 +1,7 @@
 """What `fennec cache` does: numbers, single entries, in and out, and less of it."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from fennec_cli.responses import CachedResponse, ResponseCache
 from fennec_cli.size import shown_size
 from fennec_cli.store import StoreFailed
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import PutOnRecord, no_record
 
 SHORTEST_PREFIX = 8  # digits of a fingerprint that stand for all of it
 _FORM = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -164,7 +165,7 @@ def import_(
     cache: ResponseCache,
     lines: Iterable[bytes],
     notes: Notes,
-    record: Callable[[str, Mapping[str, object]], None] = lambda _event, _fields: None,
+    record: PutOnRecord = no_record,
 ) -> int:
     """Store the answers of these lines; return how many. Raises `IntegrityError` after the last line if one was bad."""
     count, refused, first = 0, 0, None

@@ -6,7 +6,7 @@ A directory a job: `rows.ndjson` has a line for every row of the input, `N.body`
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ from fennec_cli.errors import Blocked, ConfigError, FennecError, InputError, Out
 from fennec_cli.private import make_directory, open_file
 from fennec_cli.provider_batches import BatchInterface, path_of
 from fennec_cli.tuples import NamedTuple
+from fennec_cli.types import PutOnRecord
 
 _ROWS, _JOB, _AUDIT, _COUNTED = "rows.ndjson", "job.json", "audit.ndjson", "counted"
 _LEFT_S = 86_400.0  # after this long nobody writes a directory any more that is not a job's yet
@@ -155,7 +156,7 @@ def forget_body(home: Path, job: str, part: int) -> None:
         (home / job / f"{part}.body").unlink()
 
 
-def put_on_record(home: Path, job: str, record: Callable[[str, Mapping[str, Any]], None]) -> None:
+def put_on_record(home: Path, job: str, record: PutOnRecord) -> None:
     """Hand what an audit log should say of the rows to `record`: once, or again if that is killed."""
     path = home / job / _AUDIT
     if path.exists():
