@@ -100,6 +100,19 @@ class Answering:
 
         return privately(stage, partial(self._registry.privately, target.provider))
 
+    def charged(self, stage: Stage, target: Target) -> Stage:
+        """`stage` asks a model for something other than an answer: the budgets of the run pay for its input.
+
+        Raises `BudgetExceeded` for a model whose price they need and nobody knows.
+        """
+        if self._spending is None:
+            return stage
+        from fennec_cli.stages.budget import budget, refuse_unknown
+
+        purse = self.purse(target)._replace(most=1)
+        refuse_unknown(purse, self._spending)
+        return budget(stage, purse, self._spending)
+
     def purse(self, target: Target) -> "Purse":
         """What a model costs."""
         return self._registry.purse(target.provider, target.model)

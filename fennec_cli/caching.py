@@ -31,12 +31,13 @@ class Caching:
         *,
         say: Say = silent,
         patient: bool = False,
+        deadline: float | None = None,
     ) -> None:
         self._config = config.cache
         self._registry = registry
         self._answering = answering
         self._say = say
-        self.responses = ResponseCache(config.cache, say=lambda text: say(1, text), patient=patient)
+        self.responses = ResponseCache(config.cache, say=lambda text: say(1, text), patient=patient, deadline=deadline)
 
     def keeping(
         self,
@@ -102,7 +103,9 @@ class Caching:
             provider.endpoint.base_url,
             target.model,
             provider.send,
-            admitted=lambda stage: admit(stage, self._registry.gate(target.provider, target.model)),
+            admitted=lambda stage: self._answering.charged(
+                admit(stage, self._registry.gate(target.provider, target.model)), target
+            ),
             cost=lambda usage: self._registry.cost(target.provider, target.model, usage),
         )
 

@@ -91,7 +91,7 @@ class EndpointEmbedder:
     """A provider's embeddings. `send` makes a call there, until a deadline; `type_` is the kind of provider.
 
     A vector is asked for like a completion, so that what `admitted` puts around it (limits, circuit, counters) is the
-    same stage; `cost` tells what it cost.
+    same stage; `cost` tells what it cost where the answer does not.
     """
 
     def __init__(
@@ -125,17 +125,23 @@ class EndpointEmbedder:
         headers = {"content-type": "application/json", "accept": "application/json"}
         answer = self._send(HTTPCall("POST", self._url, headers, body), request.deadline)
         yield CompletionChunk(metadata=ChunkMetadata(model=self._model))
-        vector, usage = self._decoded(answer)
-        cost = self._cost(usage) if usage else None
+        vector, usage, cost = self._decoded(answer)
+        if cost is None and usage:
+            cost = self._cost(usage)
         yield CompletionChunk(content=orjson.dumps(vector).decode(), usage=usage, metadata=ChunkMetadata(cost_usd=cost))
 
-    def _decoded(self, answer: bytes) -> tuple[list[float], TokenUsage | None]:
-        """The vector, and the tokens where the server has counted them."""
+    def _decoded(self, answer: bytes) -> tuple[list[float], TokenUsage | None, float | None]:
+        """The vector, and the tokens and their cost in USD where the server tells them (OpenRouter does)."""
         try:
             document = orjson.loads(answer)
             vector = document["embeddings"][0] if self._ollama else document["data"][0]["embedding"]
             usage = document if self._ollama else document.get("usage") or {}
             tokens = usage.get("prompt_eval_count" if self._ollama else "prompt_tokens")
-            return [float(number) for number in vector], None if tokens is None else TokenUsage(int(tokens))
+            cost = usage.get("cost")
+            return (
+                [float(number) for number in vector],
+                None if tokens is None else TokenUsage(int(tokens)),
+                None if cost is None else float(cost),
+            )
         except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ProtocolError("the answer is not an embedding") from error

@@ -23,7 +23,7 @@ from fennec_cli.keys.vaults import KeyVault, open_vault
 from fennec_cli.listing import for_programs
 from fennec_cli.model_check import try_key
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS
 from fennec_cli.registry import ProviderRegistry
@@ -80,9 +80,9 @@ def run_list(config: Config, output_format: str) -> int:
         rows = list(_rows(registry, config))
     if output_format == "table":
         cells = [(row.name, row.place, row.slot, _age(row), "" if row.used else "not used") for row in rows]
-        _print(table([("NAME", "PLACE", "SLOT", "AGE", "NOTE"), *cells]).encode())
+        write_out(table([("NAME", "PLACE", "SLOT", "AGE", "NOTE"), *cells]).encode())
     else:
-        _print(for_programs([asdict(row) for row in rows], output_format))
+        write_out(for_programs([asdict(row) for row in rows], output_format))
     for row in rows:
         if row.old:
             Notes().warn(f"{row.name}: the key in {row.place} is {row.age_days:.0f} days old; rotate it")
@@ -156,9 +156,9 @@ def run_test(config: Config, name: str | None, passphrase_file: str | None, outp
     trials = list(_trials(config, name))
     if output_format == "table":
         cells = [(each.name, each.place, each.slot, str(each.row["class"])) for each in trials]
-        _print(table([("NAME", "PLACE", "SLOT", "STATE"), *cells]).encode())
+        write_out(table([("NAME", "PLACE", "SLOT", "STATE"), *cells]).encode())
     else:
-        _print(for_programs([each.row for each in trials], output_format))
+        write_out(for_programs([each.row for each in trials], output_format))
     failures = [each.failure for each in trials if each.failure]
     for failure in failures:
         Notes().error(failure)
@@ -309,7 +309,3 @@ def _new_key() -> Secret | None:
 
 def _age(row: Row) -> str:
     return "-" if row.age_days is None else f"{row.age_days:.0f} d"
-
-
-def _print(data: bytes) -> None:
-    DescriptorSink(1, closed=sys.stdout is None).write(data)

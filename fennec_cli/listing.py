@@ -3,7 +3,6 @@
 What a provider answers is kept (model_lists), for the times when it cannot or must not be asked.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError, FennecError
 from fennec_cli.model_lists import KeptList, ModelLists
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.pricing import Price
 from fennec_cli.registry import ProviderRegistry
@@ -54,7 +53,7 @@ def run_list(config: Config, provider: str | None, output_format: str) -> int:
     finally:
         registry.close()
     models = with_own_prices(listing.models, registry.configured_price)
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered(models, output_format))
+    write_out(rendered(models, output_format))
     for failure in listing.failures:
         notes.error(failure)
     for name, kept in listing.stale.items():
@@ -72,7 +71,7 @@ def run_offline_list(config: Config, provider: str | None, output_format: str) -
     finally:
         registry.close()
     models = with_own_prices((model for each in known for model in each.models), registry.configured_price)
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered(models, output_format))
+    write_out(rendered(models, output_format))
     for each in known:
         if each.remark:
             notes.warn(each.remark)

@@ -3,7 +3,6 @@
 Beside it stand the circuits that all processes share, which can be closed here.
 """
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import AuthenticationError, ConfigError, FennecError, RequestError
 from fennec_cli.listing import asked_names, for_programs, one_server
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.store import StateStore
@@ -100,7 +99,7 @@ def run_check(config: Config, provider: str | None, output_format: str, *, close
             ]
     finally:
         registry.close()
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered(checks, output_format))
+    write_out(rendered(checks, output_format))
     failures = [each.failure for each in checks if each.failure]
     for failure in failures:
         notes.error(failure)

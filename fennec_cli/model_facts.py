@@ -1,7 +1,5 @@
 """What is known of one model, and which models an Ollama server holds in memory."""
 
-import sys
-
 import orjson
 
 from fennec_cli.catalogue import catalogue_date, lookup
@@ -10,7 +8,7 @@ from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import ConfigError, FennecError, ModelUnavailable, UsageError
 from fennec_cli.listing import completed, for_programs, number_text, row_of, size_text, with_own_prices
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.providers.ollama import ModelFacts, RunningModel
 from fennec_cli.registry import ProviderRegistry, Target
@@ -34,7 +32,7 @@ def run_show(config: Config, model: str, output_format: str) -> int:
         registry.close()
     (shown_model,) = with_own_prices([completed(facts.model, kind)], registry.configured_price)
     shown = facts._replace(model=shown_model)
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered_facts(shown, output_format))
+    write_out(rendered_facts(shown, output_format))
     return 0
 
 
@@ -51,7 +49,7 @@ def run_ps(config: Config, provider: str | None, output_format: str) -> int:
                 failures.append(error)
     finally:
         registry.close()
-    DescriptorSink(1, closed=sys.stdout is None).write(rendered_running(models, output_format))
+    write_out(rendered_running(models, output_format))
     for failure in failures:
         notes.error(failure)
     return failures[0].exit_status if failures else 0

@@ -49,7 +49,8 @@ class ResponseCache:
     """Answers by fingerprint. Opens nothing before it is asked; threads may share it.
 
     While it `gathers`, what was of use is counted in groups, the last of them by `flush`. One that is `patient` waits
-    longer for other processes (`PATIENT_S` seconds): for those who get the answer here or nowhere.
+    longer for other processes (`PATIENT_S` seconds, and not beyond `deadline`, a moment of the monotonic clock): for
+    those who get the answer here or nowhere.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class ResponseCache:
         clock: Callable[[], float] = time.time,
         open_shelf: "Callable[[], Shelf] | None" = None,
         patient: bool = False,
+        deadline: float | None = None,
     ) -> None:
         self._settings = settings
-        self._busy_s = PATIENT_S if patient else BUSY_S
+        self._patient, self._deadline = patient, deadline
         self._environ = environ
         self._say = say
         self._clock = clock
@@ -210,13 +212,18 @@ class ResponseCache:
         from fennec_cli.store.shelf import DiskShelf
 
         try:
-            return DiskShelf(self.directory, limit=self._settings.max_size, busy_s=self._busy_s)
+            return DiskShelf(self.directory, limit=self._settings.max_size, busy_s=self._busy_s())
         except OnNetwork:
             runtime = self._environ.get("XDG_RUNTIME_DIR", "")
             if not runtime.startswith("/"):
                 raise
             place = os.path.join(runtime, "fennec", "responses")
-            return DiskShelf(place, limit=self._settings.max_size, busy_s=self._busy_s)
+            return DiskShelf(place, limit=self._settings.max_size, busy_s=self._busy_s())
+
+    def _busy_s(self) -> float:
+        if not self._patient:
+            return BUSY_S
+        return PATIENT_S if self._deadline is None else max(0.0, min(PATIENT_S, self._deadline - time.monotonic()))
 
     def _on_server(self) -> "Shelf":
         from fennec_cli.store.redis_shelf import RedisShelf

@@ -155,9 +155,14 @@ def test_a_provider_s_embeddings_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "tokens"), [("openai", "openai-embeddings", 12), ("ollama", "ollama-embed", 8)]
+    ("kind", "name", "tokens", "cost"),
+    [
+        ("openai", "openai-embeddings", 12, 3.0),
+        ("openrouter", "openrouter-embeddings", 6, 1.2e-07),  # it says so itself
+        ("ollama", "ollama-embed", 8, 2.0),
+    ],
 )
-def test_the_tokens_of_a_recorded_embedding_are_counted(kind: str, name: str, tokens: int) -> None:
+def test_the_tokens_of_a_recorded_embedding_are_counted(kind: str, name: str, tokens: int, cost: float) -> None:
     seen: list[CompletionChunk] = []
 
     def watched(inner: Stage) -> Stage:
@@ -181,4 +186,4 @@ def test_the_tokens_of_a_recorded_embedding_are_counted(kind: str, name: str, to
     usage, metadata = seen[-1].usage, seen[-1].metadata
     assert usage is not None
     assert metadata is not None
-    assert (usage.input_tokens, usage.output_tokens, metadata.cost_usd) == (tokens, 0, tokens / 4)
+    assert (usage.input_tokens, usage.output_tokens, metadata.cost_usd) == (tokens, 0, cost)

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 import time
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ from fennec_cli.config import Config
 from fennec_cli.errors import BudgetExceeded, FennecError, InputError, PartialBatch, Regression, UsageError
 from fennec_cli.output.notes import Notes, notes_for, wants_color
 from fennec_cli.output.progress import StatusLine
-from fennec_cli.output.sink import DescriptorSink, Sink, open_output
+from fennec_cli.output.sink import Sink, open_output
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.safeguards import Safeguards, filter_policy
 from fennec_cli.store import NullStore
@@ -38,7 +37,7 @@ def run_bench(options: BenchOptions, config: Config) -> int:
     if options.measures_itself:
         from fennec_cli.bench.itself import measure_itself
 
-        return measure_itself(options, _sink(options), notes)
+        return measure_itself(options, open_output(options.output), notes)
     registry = ProviderRegistry(config, overrides=options.overrides, say=notes.say)
     targets = find_targets(options, config, registry)
     guards = Safeguards(filter_policy(config), say=notes.loud)
@@ -46,7 +45,7 @@ def run_bench(options: BenchOptions, config: Config) -> int:
     found = found._replace(requests=[guards.outgoing(request)[0] for request in found.requests])
     worst = 0.0 if options.max_cost is None else worst_cost(targets, found, registry)
     signals.install()
-    sink, report = _sink(options), open_output(options.report) if options.report else None
+    sink, report = open_output(options.output), open_output(options.report) if options.report else None
     hosted = HostedEngines()
     try:
         for target in targets:
@@ -284,9 +283,3 @@ def _environment(began: float) -> dict[str, object]:
         "processors": os.cpu_count(),
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
     }
-
-
-def _sink(options: BenchOptions) -> Sink:
-    if options.output is None:
-        return DescriptorSink(1, closed=sys.stdout is None)
-    return open_output(options.output)

@@ -1,6 +1,6 @@
 """`fennec audit`: the log of what was asked and answered."""
 
-import sys
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -97,7 +97,7 @@ def tail(config: Any, /, file: str | None, lines: int, output_format: str) -> in
     if output_format == "json":
         _write([_as_json(list(last))])
     else:
-        _write([rendered(record, output_format) for record in last])
+        _write(rendered(record, output_format) for record in last)
     return 0
 
 
@@ -110,6 +110,8 @@ def tail(config: Any, /, file: str | None, lines: int, output_format: str) -> in
 @click.pass_obj
 def export(config: Any, /, file: str | None, output: str | None, output_format: str) -> int:
     """Write all records, also those of the files that were rotated."""
+    from itertools import chain
+
     from fennec_cli.audit_report import csv_header, records_of, rendered
 
     records = records_of(_path(config, file))
@@ -117,7 +119,7 @@ def export(config: Any, /, file: str | None, output: str | None, output_format: 
         _write([_as_json(list(records))], output)
     else:
         first = [csv_header()] if output_format == "csv" else []
-        _write([*first, *(rendered(record, output_format) for record in records)], output)
+        _write(chain(first, (rendered(record, output_format) for record in records)), output)
     return 0
 
 
@@ -137,13 +139,10 @@ def _path(config: Any, file: str | None) -> str:
     return path
 
 
-def _write(parts: list[bytes], output: str | None = None) -> None:
-    from fennec_cli.output.sink import DescriptorSink, open_output
+def _write(parts: Iterable[bytes], output: str | None = None) -> None:
+    from fennec_cli.output.sink import write_parts
 
     signals.install()
-    sink = open_output(output) if output else DescriptorSink(1, closed=sys.stdout is None)
-    for part in parts:
-        sink.write(part)
-    sink.commit()
+    write_parts(parts, output)
 
 

@@ -1,6 +1,5 @@
 """`fennec cache`: the answers that are kept."""
 
-import sys
 import time
 from typing import Any
 
@@ -149,10 +148,10 @@ explain.config_table = "complete"  # a default there is part of the request here
 def export(config: Any, /, output: str | None, with_prompts: bool) -> int:
     """Write the answers that count as lines of JSON, sorted: a file to review and to keep in a repository."""
     from fennec_cli.cache_care import export, open_cache, usable
-    from fennec_cli.output.sink import DescriptorSink, open_output
+    from fennec_cli.output.sink import open_output
 
     signals.install()
-    sink = open_output(output) if output else DescriptorSink(1, closed=sys.stdout is None)
+    sink = open_output(output)
     try:
         with usable():
             export(open_cache(config), sink, with_prompts=with_prompts)
@@ -227,8 +226,8 @@ def _dropped(count: int, quiet: bool) -> int:
 
 
 def _write(data: bytes) -> int:
-    from fennec_cli.output.sink import DescriptorSink
+    from fennec_cli.output.sink import write_out
 
     signals.install()
-    DescriptorSink(1, closed=sys.stdout is None).write(data)
+    write_out(data)
     return 0

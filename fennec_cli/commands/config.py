@@ -1,7 +1,6 @@
 """`fennec config`: what the configuration says, where it lies, and what is wrong with it."""
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 from fennec_cli.commands.options import Command, Option, format_options, help_options, option, working_directory
 from fennec_cli.errors import EXIT_STATUS
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 
 SOURCES = {"ENVIRONMENT": "environment", "DEFAULT_MAP": "file"}
 
@@ -50,7 +49,7 @@ def show(config: str | None, profile: str | None, output_format: str) -> int:
             if isinstance(each, Option) and each.envvar and each.name in ctx.params:
                 label = SOURCES.get(getattr(ctx.get_parameter_source(each.name), "name", ""), "default")
                 options.append(OptionValue(each.key, ctx.params[each.name], label, str(each.envvar)))
-        _print(rendered(effective_rows(ctx.obj, options, profile, os.environ), output_format))
+        write_out(rendered(effective_rows(ctx.obj, options, profile, os.environ), output_format))
     return 0
 
 
@@ -62,7 +61,7 @@ def path(config: str | None, output_format: str) -> int:
     """List the files that are looked for, strongest first."""
     from fennec_cli.config_check import files, rendered_files
 
-    _print(rendered_files(files(os.environ, working_directory(), config), output_format))
+    write_out(rendered_files(files(os.environ, working_directory(), config), output_format))
     return 0
 
 
@@ -91,9 +90,5 @@ def init(config: str | None, stdout: bool) -> int:
     from fennec_cli.config.starter import STARTER
     from fennec_cli.config_check import write_starter
 
-    _print(STARTER.encode() if stdout else os.fsencode(write_starter(os.environ, config)) + b"\n")
+    write_out(STARTER.encode() if stdout else os.fsencode(write_starter(os.environ, config)) + b"\n")
     return 0
-
-
-def _print(data: bytes) -> None:
-    DescriptorSink(1, closed=sys.stdout is None).write(data)

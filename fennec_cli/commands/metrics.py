@@ -1,6 +1,5 @@
 """`fennec metrics`: the counters that all processes share."""
 
-import sys
 from functools import partial
 from typing import Any
 
@@ -43,14 +42,12 @@ def metrics(ctx: click.Context, /) -> int:
 def show(config: Any, /, output: str | None, output_format: str) -> int:
     """Show requests, errors, times, tokens and cost of each model."""
     from fennec_cli.metrics_report import collect, rendered
-    from fennec_cli.output.sink import DescriptorSink, open_output
+    from fennec_cli.output.sink import write_out
     from fennec_cli.registry import ProviderRegistry
 
     signals.install()
-    sink = open_output(output) if output else DescriptorSink(1, closed=sys.stdout is None)
     registry = ProviderRegistry(config)
-    sink.write(rendered(collect(registry), output_format, registry.state))
-    sink.commit()
+    write_out(rendered(collect(registry), output_format, registry.state), output)
     return 0
 
 

@@ -1,14 +1,13 @@
 """`fennec cache explain`: the request that a prompt would be, against what is kept."""
 
 import re
-import sys
 
 from fennec_cli.cache_care import explain, full_name, shown_explanation, usable
 from fennec_cli.caching import describe
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.run import offline_run
 from fennec_cli.config import Config
-from fennec_cli.output.sink import DescriptorSink
+from fennec_cli.output.sink import write_out
 from fennec_cli.responses import ResponseCache
 
 _FINGERPRINT = re.compile("[0-9a-f]{8,64}")
@@ -28,5 +27,5 @@ def run_explain(options: CompleteOptions, config: Config, output_format: str, *,
         assert isinstance(fields, dict)
         with usable():
             found = explain(cache, known.fingerprint, fields, ttl=ttl)
-    DescriptorSink(1, closed=sys.stdout is None).write(shown_explanation(found, output_format))
+    write_out(shown_explanation(found, output_format))
     return 0

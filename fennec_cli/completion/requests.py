@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Requests:
     """Reads the prompts and makes a request of each. `start`: the moment (monotonic clock) a deadline counts from.
 
-    `named` finds out who answers a row that names a model.
+    `named` finds out who answers a row that names a model. `deadline` is the moment of the whole run, if it has one.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Requests:
         self._named = named
         self.raw_options = raw_options(options.option)
         given = options.deadline if options.deadline is not None else config.deadline
-        self._deadline = start + given if given else None
+        self.deadline = start + given if given else None
         self._each_s = DEFAULT_DEADLINE_S if given is None else None
         self._replace = options.encoding_errors == "replace"
         self.system = prompts.system_text(options.system, replace=self._replace)
@@ -49,7 +49,7 @@ class Requests:
         """Read the one prompt of text input. Raises `InputError` when there is none."""
         data = None
         if self._reads_stdin:
-            data = prompts.read_all(0, self._deadline)
+            data = prompts.read_all(0, self.deadline)
         return prompts.single_row(self._head, data, replace=self._replace)
 
     def rows(self) -> Iterator[Row]:
@@ -59,15 +59,15 @@ class Requests:
         if self._options.input_format == "ndjson":
             from fennec_cli.rows import read_rows
 
-            return read_rows(prompts.read_records(0, b"\n", self._deadline), replace=self._replace)
+            return read_rows(prompts.read_records(0, b"\n", self.deadline), replace=self._replace)
         lines = self._options.input_format == "lines"
-        records = prompts.read_records(0, b"\n" if lines else b"\0", self._deadline)
+        records = prompts.read_records(0, b"\n" if lines else b"\0", self.deadline)
         return prompts.rows(records, self._head, lines=lines, replace=self._replace)
 
     def build(self, row: Row) -> CompletionRequest:
         """Make the request for one prompt."""
         options = self._options
-        deadline = self._deadline
+        deadline = self.deadline
         if self._each_s is not None:
             deadline = time.monotonic() + self._each_s
         request = CompletionRequest.from_text(
@@ -131,7 +131,7 @@ class Requests:
             return tuple(inputs.attachment(place) for place in self._options.attach)
         if self._options.input_format != "text" or self._options.no_stdin:
             raise UsageError("-a - takes standard input", hint="give the prompt as an argument, without --input")
-        data = prompts.read_all(0, self._deadline)
+        data = prompts.read_all(0, self.deadline)
         return tuple(inputs.attachment(place, data) for place in self._options.attach)
 
     @property

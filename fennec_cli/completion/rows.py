@@ -63,19 +63,7 @@ def run_batch(
                 broken=events,
                 ahead=outlet.AHEAD,
             )
-
-            def deliver(pieces: list[Piece]) -> None:
-                gathering.before_output()
-                outlet.deliver(pieces)
-                if course.given_up:
-                    runner.stop()
-
-            def tick() -> None:
-                gathering.tick()
-                course.tick()
-
-            gathering.begin()
-            runner.run(deliver, idle=tick)
+            _run_at_once(runner, outlet, course, gathering)
         course.end()
         last = Buffer()
         writer(last, last).summary(course.summary())
@@ -88,6 +76,21 @@ def run_batch(
 
         notes.usage(total_line(course.tally))
     return error
+
+
+def _run_at_once(runner: Runner, outlet: "Outlet", course: Course, gathering: Gathering) -> None:
+    def deliver(pieces: list[Piece]) -> None:
+        gathering.before_output()
+        outlet.deliver(pieces)
+        if course.given_up:
+            runner.stop()
+
+    def tick() -> None:
+        gathering.tick()
+        course.tick()
+
+    gathering.begin()
+    runner.run(deliver, idle=tick)
 
 
 class Outlet:

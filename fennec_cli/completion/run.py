@@ -15,7 +15,7 @@ from fennec_cli.config import Config
 from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter
 from fennec_cli.output.notes import Notes, notes_for
-from fennec_cli.output.sink import DescriptorSink, Sink, open_output
+from fennec_cli.output.sink import DescriptorSink, Sink, open_output, write_out
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
 from fennec_cli.prompts import ONLY_ROW
@@ -120,8 +120,8 @@ class _Run:
             say=notes.say,
         )
         self._mode = mode
-        self._caching = self._made_caching() if mode != "off" or options.fingerprint else None
         self._requests = Requests(options, config, target.model, start=start, named=self._row_target)
+        self._caching = self._made_caching() if mode != "off" or options.fingerprint else None
         if options.resume is not None and options.input_format == "text":
             raise UsageError("--resume needs a batch", hint="add --input lines or --input ndjson")
         if options.on_interrupt == "restart" and not options.holds:
@@ -217,8 +217,14 @@ class _Run:
     def _made_caching(self) -> "Caching":
         from fennec_cli.caching import Caching
 
-        patient = self._mode == "only"
-        return Caching(self._config, self._registry, self._answering, say=self._notes.say, patient=patient)
+        return Caching(
+            self._config,
+            self._registry,
+            self._answering,
+            say=self._notes.say,
+            patient=self._mode == "only",
+            deadline=self._requests.deadline,
+        )
 
     def _keeping(self) -> "Keeping | None":
         options = self._options
@@ -335,24 +341,16 @@ def _write_metrics(path: str | None, registry: ProviderRegistry, notes: Notes) -
     from fennec_cli.metrics_report import collect, prometheus
 
     try:
-        sink = open_output(path)
-        try:
-            sink.write(prometheus(collect(registry), registry.state))
-            sink.commit()
-        finally:
-            sink.discard()
+        write_out(prometheus(collect(registry), registry.state), path)
     except OutputError as error:
         notes.warn(error.line())
 
 
 def _sink(options: CompleteOptions) -> Sink:
-    shows = options.dry_run or options.fingerprint
-    if options.output is None or (options.resume is not None and shows):  # the file has results in it
-        import sys
+    if options.output is None or options.resume is None:
+        return open_output(options.output)
+    if options.dry_run or options.fingerprint:  # the file has results in it
+        return open_output()
+    from fennec_cli.output.sink import open_appending
 
-        return DescriptorSink(1, closed=sys.stdout is None)
-    if options.resume is not None and not shows:
-        from fennec_cli.output.sink import open_appending
-
-        return open_appending(options.output)
-    return open_output(options.output)
+    return open_appending(options.output)

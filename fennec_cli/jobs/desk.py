@@ -1,7 +1,6 @@
 """What every command of `fennec batch` needs, made once."""
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from fennec_cli.jobs.records import Job, Jobs
 from fennec_cli.jobs.service import Service
 from fennec_cli.jobs.submit import Submission
 from fennec_cli.output.notes import Notes, wants_color
-from fennec_cli.output.sink import DescriptorSink
 from fennec_cli.private import home_of, installation_key
 from fennec_cli.provider_batches import interface
 from fennec_cli.providers import provider_module
@@ -81,10 +79,3 @@ class Desk:
 
     def collection(self, job: Job) -> Collection:
         return Collection(self.service(job.provider), self.jobs, self.home)
-
-
-def write_out(data: bytes) -> None:
-    """Write to standard output."""
-    sink = DescriptorSink(1, closed=sys.stdout is None)
-    sink.write(data)
-    sink.commit()

@@ -1,6 +1,5 @@
 """`fennec batch fetch`: the answers of a batch through the stages of a live request, and out."""
 
-import sys
 import time
 from functools import partial
 
@@ -13,7 +12,7 @@ from fennec_cli.jobs.fetch import Answered, Collection, Counts, chunks_of, kept
 from fennec_cli.jobs.records import Job
 from fennec_cli.jobs.spool import is_counted, note_counted
 from fennec_cli.output.events import EventWriter, ObjectWriter
-from fennec_cli.output.sink import DescriptorSink, Sink, open_output
+from fennec_cli.output.sink import Sink, open_output
 from fennec_cli.output.text import Answer, Writer
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
@@ -53,7 +52,7 @@ def run_fetch(options: FetchOptions, config: Config, job_id: str) -> int:
     if again:
         guards.record("batch_fetched_again", {"fennec.batch": job.id, "gen_ai.provider.name": job.provider})
     way = _Way(responses, guards._replace(trail=None) if again else guards, Counts())
-    sink = open_output(options.output) if options.output else DescriptorSink(1, closed=sys.stdout is None)
+    sink = open_output(options.output)
     try:
         error = _deliver(options, desk, job, collection, sink, way)
     finally:

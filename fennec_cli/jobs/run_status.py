@@ -7,9 +7,10 @@ import orjson
 
 from fennec_cli.config import Config
 from fennec_cli.errors import FennecError
-from fennec_cli.jobs.desk import Desk, write_out
+from fennec_cli.jobs.desk import Desk
 from fennec_cli.jobs.fetch import noted
 from fennec_cli.jobs.records import Job, PartState
+from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.spending import settle_taken
 

@@ -10,10 +10,11 @@ from fennec_cli.completion.requests import Requests
 from fennec_cli.completion.row_models import RowModels
 from fennec_cli.config import Config
 from fennec_cli.errors import Blocked, FennecError
-from fennec_cli.jobs.desk import Desk, write_out
+from fennec_cli.jobs.desk import Desk
 from fennec_cli.jobs.service import Service
 from fennec_cli.jobs.spool import Records
 from fennec_cli.jobs.submit import Prepared
+from fennec_cli.output.sink import write_out
 from fennec_cli.request import CompletionRequest
 from fennec_cli.safeguards import Safeguards
 from fennec_cli.tuples import NamedTuple

@@ -3,7 +3,9 @@
 import os
 import select
 import stat
+import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -139,11 +141,14 @@ class FileSink:
         self._temporary = temporary
 
 
-def open_output(path: str) -> Sink:
-    """Return the sink for `path`. A device or a named pipe is written into; only a regular file can be replaced.
+def open_output(path: str | None = None) -> Sink:
+    """Return the sink for `path`, or standard output for None. A device or a named pipe is written into; only a
+    regular file can be replaced.
 
     Raises `OutputError` now if it cannot be made, before anything is paid for.
     """
+    if path is None:
+        return DescriptorSink(1, closed=sys.stdout is None)
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -156,6 +161,22 @@ def open_output(path: str) -> Sink:
         return DescriptorSink(os.open(path, os.O_WRONLY | os.O_CLOEXEC), name=path)
     except OSError as error:
         raise _failed(path, error) from error
+
+
+def write_out(data: bytes, path: str | None = None) -> None:
+    """Write what is ready to `path`, whole or not at all, or to standard output. Raises `OutputError`, `ReaderGone`."""
+    write_parts((data,), path)
+
+
+def write_parts(parts: Iterable[bytes], path: str | None = None) -> None:
+    """Write each of `parts` as it comes, as `write_out` does. What `parts` raises leaves no file either."""
+    sink = open_output(path)
+    try:
+        for part in parts:
+            sink.write(part)
+        sink.commit()
+    finally:
+        sink.discard()
 
 
 def open_appending(path: str) -> DescriptorSink:

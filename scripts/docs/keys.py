@@ -101,7 +101,8 @@ KEYS: dict[str, str] = {
     "cache.semantic.enabled": "Answer from the cache too what means the same as an earlier prompt.",
     "cache.semantic.threshold": "How close such prompts must be, from 0 to 1 (0.97).",
     "cache.semantic.embeddings": "Who measures it: `local` (the extra `semantic`, the default), or a provider's model "
-    "such as `openai/text-embedding-3-small`, which is sent each prompt that is not kept.",
+    "such as `openai/text-embedding-3-small`, which is sent each prompt that is not kept; "
+    "the budgets of the run pay for it.",
     "cache.mac_key_file": "File with a secret of 16 to 64 bytes that entries are signed with, "
     "for machines that share a cache; else each installation has its own.",
     "budget.NAME.usd": "How much may be spent in each period.",

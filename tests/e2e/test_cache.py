@@ -25,6 +25,7 @@ embeddings = "openai/embed"
 input = 0.5
 output = 0
 """
+VECTOR = whole(200, b'{"data":[{"index":0,"embedding":[0.5,1]}],"usage":{"prompt_tokens":7,"total_tokens":7}}')
 
 
 def cache_directory(fennec: Fennec) -> Path:
@@ -285,8 +286,7 @@ def test_what_means_the_same_is_answered_and_marked(fennec: Fennec, serve: Serve
 
 
 def test_a_provider_may_measure_what_means_the_same(fennec: Fennec, serve: Serve) -> None:
-    vector = whole(200, b'{"data":[{"index":0,"embedding":[0.5,1]}],"usage":{"prompt_tokens":7,"total_tokens":7}}')
-    peer = serve(answer("Vienna"), vector, vector)
+    peer = serve(answer("Vienna"), VECTOR, VECTOR)
     (fennec.home / "c.toml").write_text(EMBED)
     given = ("-c", "c.toml", *USE)
     fennec.complete(*given, stdin="What is the capital of Austria?").succeeded("Vienna")
@@ -296,6 +296,28 @@ def test_a_provider_may_measure_what_means_the_same(fennec: Fennec, serve: Serve
     assert (counted["request_count"], counted["success_count"]) == (2, 2)
     assert counted["token_usage"]["input_tokens"] == 14
     assert counted["cost_usd"] == pytest.approx(14 * 0.5 / 1e6)
+
+
+def test_budgets_pay_for_who_measures(fennec: Fennec, serve: Serve) -> None:
+    def step(connection: Connection) -> None:
+        measures = connection.request.path.endswith("/embeddings")
+        for each in VECTOR if measures else answer("ok"):
+            each(connection)
+
+    peer = serve([step])
+    priced = EMBED.replace("0.5", "1000")  # 7 tokens cost 0.007 USD, and twice as many are taken before
+    (fennec.home / "c.toml").write_text(f"{priced}[budget.small]\nusd = 0.05\n")
+    given = ("-c", "c.toml", *USE, "-v", "--budget", "small")
+    for number in range(9):
+        result = fennec.complete(*given, stdin=f"question {'x' * number}")
+        assert (result.status, result.stdout) == (0, b"ok")
+    assert "budget small has $0.0" in result.stderr
+    assert 1 < [request.path for request in peer.requests].count("/v1/embeddings") <= 7
+    peer.requests.clear()
+    (fennec.home / "c.toml").write_text(EMBED[: EMBED.index("[provider")])
+    line = fennec.complete("-c", "c.toml", *USE, "--max-cost", "1").failed("budget", 12)
+    assert "the price of openai/embed is not known" in line
+    assert peer.requests == []
 
 
 def test_who_measures_is_not_asked_more_than_allowed_and_not_while_its_circuit_is_open(

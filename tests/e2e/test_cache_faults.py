@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fennec_cli.responses import PATIENT_S
 from tests.conftest import soak
 from tests.e2e.peer import Peer, answer
 from tests.e2e.runner import Fennec, Result, finished
@@ -126,3 +127,15 @@ def test_an_answer_that_is_here_or_nowhere_is_waited_for(fennec: Fennec, serve: 
         time.sleep(1.5)
         holder.close()
         finished(process).succeeded("right")
+
+
+def test_a_deadline_ends_that_wait(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("right"))
+    fennec(*USE, "a prompt").succeeded("right")
+    holder = sqlite3.connect(responses(fennec) / "cache.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    fennec("complete", "--no-stdin", "--offline", "--deadline", "300ms", "a prompt").failed("cache_miss", 13)
+    assert time.monotonic() - began < PATIENT_S
+    holder.close()

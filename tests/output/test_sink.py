@@ -4,13 +4,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fennec_cli import signals
-from fennec_cli.errors import OutputError
-from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_output
+from fennec_cli.errors import IntegrityError, OutputError
+from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_output, write_parts
 
 
 def test_a_file_appears_on_commit_only(tmp_path: Path) -> None:
@@ -46,6 +47,19 @@ def test_discard_survives_a_directory_that_is_gone(tmp_path: Path) -> None:
         path.unlink()
     place.rmdir()
     sink.discard()
+
+
+def test_parts_that_end_early_leave_no_file(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one"
+        if len(list(tmp_path.iterdir())) == 1:
+            raise IntegrityError("the second is torn")
+
+    with pytest.raises(IntegrityError):
+        write_parts(parts(), str(tmp_path / "all"))
+    assert list(tmp_path.iterdir()) == []
+    write_parts((b"one", b"two"), str(tmp_path / "all"))
+    assert (tmp_path / "all").read_bytes() == b"onetwo"
 
 
 def test_a_directory_is_no_output(tmp_path: Path) -> None:
