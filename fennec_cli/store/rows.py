@@ -31,7 +31,15 @@ FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 FINISHED = 1
 _OF_A_CONNECTION = {"synchronous": 1, "cache_size": 2**10, "mmap_size": 2**22}
 _RAW, _BINARY = 1, 2  # diskcache's modes of values: in the row, or in a file of its own
-_BROKEN = ("malformed", "not a database", "disk i/o error", "corrupt", "could not decode", "no such table")
+# What a new database helps against. Everything else that goes wrong, a full disk or quota above all, says nothing
+# against what is in it.
+_BROKEN = {
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_IOERR | 33 << 8,  # SQLITE_IOERR_CORRUPTFS, which SQLite has from 3.34 on
+}
+_BROKEN_TEXTS = ("Could not decode", "no such table")  # of Python, and a general error
 _UPDATE = """UPDATE Cache SET store_time = ?, expire_time = NULL, access_time = ?, access_count = 0, tag = NULL,
     size = 0, mode = 1, filename = NULL, value = ? WHERE key = ? AND raw = 1"""
 _INSERT = """INSERT INTO Cache
@@ -249,7 +257,7 @@ def translated() -> Generator[None, None, None]:
         text = str(error) or type(error).__name__
         if "locked" in text:
             raise StoreBusy("another process holds it") from error
-        if any(word in text.lower() for word in _BROKEN):
+        if _is_broken(error):
             raise StoreBroken(text) from error
         raise StoreFailed(text) from error
     except UnicodeDecodeError as error:  # in what SQLite says about a damaged schema
@@ -258,6 +266,11 @@ def translated() -> Generator[None, None, None]:
         raise StoreFailed("a row is not ours") from error
     except OSError as error:
         raise StoreFailed(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")) from error
+
+
+def _is_broken(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF == sqlite3.SQLITE_CORRUPT or code in _BROKEN or str(error).startswith(_BROKEN_TEXTS)
 
 
 def wait(action: Callable[[], Any], limit_s: float) -> Any:

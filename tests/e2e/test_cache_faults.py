@@ -38,6 +38,7 @@ def injected(fennec: Fennec, call: str, error: str, number: int, prompt: str) ->
     ("call", "error"),
     [
         ("pwrite64", "ENOSPC"),
+        ("pwrite64", "EDQUOT"),
         ("pwrite64", "EIO"),
         ("fdatasync", "EIO"),
         ("ftruncate", "ENOSPC"),
@@ -59,6 +60,8 @@ def test_cache_enospc_nth_syscall(fennec: Fennec, serve: Serve, call: str, error
             finished(process).succeeded("right")
         with fennec.start("complete", "--no-stdin", "--offline", f"prompt {number}") as process:
             finished(process).succeeded("right")
+        if error in ("ENOSPC", "EDQUOT"):
+            assert not list(responses(fennec).glob("corrupt-*"))  # it is whole, and what it holds is kept
 
 
 def in_namespace(fennec: Fennec, script: str, *arguments: str) -> Result:

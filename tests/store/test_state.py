@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import random
+import resource
 import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -232,6 +234,36 @@ def test_pages_that_are_found_broken_in_use_are_replaced(tmp_path: Path) -> None
         store.update([f"{number}"], counted_afresh)
     assert store.get("7") == {"n": 1}
     assert len(list(tmp_path.glob("corrupt-*"))) <= 1
+
+
+@contextmanager
+def no_room(limit: int = 0) -> Iterator[None]:
+    """Let no file grow beyond this many bytes. Like a quota that is used up it is another failure than a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_one_that_cannot_grow_is_left_as_it_is(tmp_path: Path) -> None:
+    store = DiskState(tmp_path)
+    store.update(["a"], counted)
+    with no_room((tmp_path / "cache.db-wal").stat().st_size), pytest.raises(StoreFailed, match="disk I/O error"):
+        store.update(["b"], counted)
+    assert store.get("a") == {"n": 1}
+    assert not list(tmp_path.glob("corrupt-*"))
+
+
+def test_one_whose_side_files_cannot_be_made_is_left_as_it_is(tmp_path: Path) -> None:
+    store = DiskState(tmp_path)
+    store.update(["a"], counted)
+    store.close()
+    with no_room(), pytest.raises(StoreFailed, match="disk I/O error"):
+        DiskState(tmp_path)
+    assert DiskState(tmp_path).get("a") == {"n": 1}
+    assert not list(tmp_path.glob("corrupt-*"))
 
 
 def counted_afresh(_records: list[Record | None]) -> tuple[list[Record | None], None]:
