@@ -37,8 +37,11 @@ def take(record: Record | None, budget: Budget, now: float, amount: int) -> tupl
 
 def give_back(record: Record | None, period: str, amount: int) -> Record:
     """Give back what was taken in `period` and not needed; a negative amount was needed beyond that."""
-    if record is None or record.get("period") != period:  # that period is over
-        return record or {"period": period, "spent": max(0, -amount)}
+    known = "" if record is None else str(record.get("period"))
+    if record is None or (len(known) == len(period) and known < period):  # nobody has taken anything in it yet
+        return {"period": period, "spent": max(0, -amount)}
+    if known != period:  # it is over
+        return record
     return {"period": period, "spent": max(0, record["spent"] - amount)}
 
 

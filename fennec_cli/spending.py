@@ -7,14 +7,25 @@ shorter than they might be. When nobody does, it is refused.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from fennec_cli import budget, signals
 from fennec_cli.budget import Budget
 from fennec_cli.errors import BudgetExceeded
-from fennec_cli.store import MemoryStore, SharedState, StateStore
+from fennec_cli.store import Change, MemoryStore, Result, SharedState, StateStore
+from fennec_cli.tuples import NamedTuple
 from fennec_cli.types import Record
 
 Taken = tuple[str, str, int]  # a budget's name, its period, nano-dollars
+
+
+class _Part(NamedTuple):
+    """What was taken from a budget. `alone`: while the shared state could not be used, from what this process knows."""
+
+    number: int  # which budget
+    period: str
+    amount: int  # nano-dollars
+    alone: bool
 
 
 class Held:
@@ -22,7 +33,7 @@ class Held:
 
     def __init__(self) -> None:
         self.usd = 0.0
-        self.parts: list[tuple[int, str, int]] = []  # which budget, its period, nano-dollars
+        self.parts: list[_Part] = []
 
 
 class Spending:
@@ -64,10 +75,8 @@ class Spending:
 
     def settle(self, held: Held, usd: float) -> None:
         """The request is over and has cost this much."""
-        unneeded = budget.nano(held.usd) - budget.nano(usd)
-        for number, period, _ in {each[0]: each for each in held.parts}.values():
-            each, store = self._budgets[number]
-            _give_back(store, each.name, period, unneeded)
+        for number, last in {part.number: part for part in held.parts}.items():
+            self._return([part for part in held.parts if part[:2] == (number, last.period)], budget.nano(usd))
         with self._changed:
             self._holders -= bool(held.parts)
             held.parts.clear()
@@ -75,8 +84,8 @@ class Spending:
 
     def lasting(self, held: Held) -> list[Taken]:
         """Return what is held of budgets that outlive this process, for another one to `settle_taken`."""
-        parts = ((self._budgets[number][0], period, amount) for number, period, amount in held.parts)
-        return [(each.name, period, amount) for each, period, amount in parts if each.per != "run"]
+        parts = ((self._budgets[part.number][0], part) for part in held.parts)
+        return [(each.name, part.period, 0 if part.alone else part.amount) for each, part in parts if each.per != "run"]
 
     def left_usd(self) -> float:
         """What the tightest budget has left."""
@@ -85,27 +94,36 @@ class Spending:
 
     def _try(self, held: Held, usd: float) -> Budget | None:
         """Take from every budget, or from none and return the one that has not enough."""
-        amount, taken = budget.nano(held.usd + usd) - budget.nano(held.usd), list[tuple[int, str, int]]()
+        amount, taken = budget.nano(held.usd + usd) - budget.nano(held.usd), list[_Part]()
         for number, (each, store) in enumerate(self._budgets):
             now = self._clock()
 
             def change(
-                records: list[Record | None], each: Budget = each, now: float = now
-            ) -> tuple[list[Record | None], bool]:
+                records: list[Record | None], each: Budget = each, now: float = now, *, alone: bool = False
+            ) -> tuple[list[Record | None], tuple[bool, bool]]:
                 record, granted = budget.take(records[0], each, now, amount)
-                return [record], granted
+                return [record], (granted, alone)
 
-            if not store.update([_name(each)], change):
-                for earlier, period, part in taken:
-                    _give_back(self._budgets[earlier][1], self._budgets[earlier][0].name, period, part)
+            granted, alone = _update(store, each.name, change, partial(change, alone=True))
+            if not granted:
+                for part in taken:
+                    self._return([part], 0)
                 return each
-            taken.append((number, each.period(now), amount))
+            taken.append(_Part(number, each.period(now), amount, alone))
             self._check_shared(store)
         with self._changed:
             self._holders += not held.parts
             held.parts += taken
         held.usd += usd
         return None
+
+    def _return(self, parts: Sequence[_Part], cost: int) -> None:
+        """Give back what was taken from one budget in one period, but for this much: each to where it is from."""
+        (each, store), period = self._budgets[parts[0].number], parts[0].period
+        alone = sum(part.amount for part in parts if part.alone)
+        if alone and isinstance(store, SharedState):
+            _give_back(store.own, each.name, period, alone)
+        _give_back(store, each.name, period, sum(part.amount for part in parts) - alone - cost)
 
     def _check_shared(self, store: StateStore) -> None:
         if isinstance(store, SharedState) and store.failures and not self._warned:
@@ -138,4 +156,15 @@ def _record_of(name: str) -> str:
 
 
 def _give_back(store: StateStore, name: str, period: str, amount: int) -> None:
-    store.update([_record_of(name)], lambda records: ([budget.give_back(records[0], period, amount)], None))
+    """Where this process goes on alone nothing was taken from what it knows: only what was needed beyond counts."""
+
+    def change(records: list[Record | None], amount: int = amount) -> tuple[list[Record | None], None]:
+        return [budget.give_back(records[0], period, amount)], None
+
+    _update(store, name, change, partial(change, amount=min(0, amount)))
+
+
+def _update(store: StateStore, name: str, change: Change[Result], alone: Change[Result]) -> Result:
+    if isinstance(store, SharedState):
+        return store.update([_record_of(name)], change, alone=alone)
+    return store.update([_record_of(name)], change)

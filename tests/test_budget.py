@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from fennec_cli.budget import NANO, Budget, give_back, left_usd, nano, take
 from fennec_cli.errors import BudgetExceeded
-from fennec_cli.spending import Held, Spending
-from fennec_cli.store import MemoryStore
+from fennec_cli.spending import Held, Spending, settle_taken
+from fennec_cli.store import REST_S, Change, MemoryStore, Result, SharedState, StoreBusy
 
 DAY = Budget("daily", 1.0)
 NOON = 1_795_608_000.0  # 2026-11-25, 12:00 UTC
@@ -111,6 +112,92 @@ def test_of_two_budgets_both_must_have_enough() -> None:
 def test_what_is_given_back_into_an_empty_record_is_taken_where_it_was_not_enough() -> None:
     assert give_back(None, "2026-11-25", 5) == {"period": "2026-11-25", "spent": 0}
     assert give_back(None, "2026-11-25", -7) == {"period": "2026-11-25", "spent": 7}
+
+
+def test_what_was_needed_beyond_begins_a_new_period() -> None:
+    record, _ = take(None, DAY, NOON, 5)
+    assert give_back(record, "2026-11-26", -7) == {"period": "2026-11-26", "spent": 7}
+
+
+class Busy(MemoryStore):
+    """What processes share, while others hold it or not."""
+
+    held = False
+
+    def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+        if self.held:
+            raise StoreBusy("another process holds it")
+        return super().update(names, change)
+
+
+class Sharing:
+    """A process that spends, and the record that it shares with others, who have 0.60 under way."""
+
+    def __init__(self) -> None:
+        self.busy, self._now = Busy(), 0.0
+        self.state = SharedState(lambda: self.busy, clock=lambda: self._now)
+        self.money = Spending([DAY], self.state, clock=lambda: NOON)
+        Spending([DAY], self.busy, clock=lambda: NOON).take(Held(), 0.6)
+
+    def hold(self, held: bool) -> None:
+        self.busy.held = held
+        self._now += REST_S
+
+    def spent(self) -> list[float | None]:
+        """In the shared record, and in this process's own."""
+        records = (store.get("spend|daily") for store in (self.busy, self.state.own))
+        return [record and record["spent"] / NANO for record in records]
+
+
+def test_what_was_taken_alone_is_not_given_back_to_others() -> None:
+    sharing, held = Sharing(), Held()
+    sharing.hold(True)
+    sharing.money.take(held, 0.5)
+    assert sharing.money.lasting(held) == [("daily", "2026-11-25", 0)]
+    sharing.hold(False)
+    sharing.money.settle(held, 0.05)
+    assert sharing.spent() == [0.65, 0.0]
+
+
+def test_what_was_taken_from_all_is_not_given_back_to_one() -> None:
+    sharing, first, second = Sharing(), Held(), Held()
+    sharing.money.take(first, 0.3)
+    sharing.hold(True)
+    sharing.money.take(second, 0.5)
+    sharing.money.settle(first, 0.1)
+    assert sharing.spent() == [0.9, 0.5]
+    sharing.money.settle(second, 0.05)
+    assert sharing.spent() == [0.9, 0.05]
+
+
+def test_what_was_taken_here_and_there_is_given_back_here_and_there() -> None:
+    sharing, held = Sharing(), Held()
+    sharing.money.take(held, 0.1)
+    sharing.hold(True)
+    sharing.money.take(held, 0.2)
+    sharing.hold(False)
+    sharing.money.take(held, 0.1)
+    assert sharing.spent() == pytest.approx([0.8, 0.2])
+    sharing.money.settle(held, 0.25)
+    assert sharing.spent() == pytest.approx([0.85, 0.0])
+
+
+def test_another_process_settles_what_was_taken_before() -> None:
+    sharing = Sharing()
+    settle_taken(sharing.state, [("daily", "2026-11-25", nano(0.6))], 0.1)
+    assert sharing.spent() == [0.1, None]
+    sharing.hold(True)
+    settle_taken(sharing.state, [("daily", "2026-11-25", nano(0.6))], 0.7)
+    assert sharing.spent() == [0.1, 0.1]
+
+
+def test_a_budget_that_refuses_leaves_the_others_as_they_were() -> None:
+    sharing = Sharing()
+    sharing.money = Spending([DAY, Budget("small", 0.1)], sharing.state, clock=lambda: NOON)
+    sharing.hold(True)
+    with pytest.raises(BudgetExceeded, match="small has"):
+        sharing.money.take(Held(), 0.2)
+    assert sharing.spent() == [0.6, 0.0]
 
 
 def test_the_period_is_that_of_the_moment_given() -> None:

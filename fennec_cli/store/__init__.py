@@ -121,7 +121,7 @@ class SharedState:
         self._say = say
         self._clock = clock
         self._store: StateStore | None = None
-        self._own = MemoryStore()
+        self.own = MemoryStore()  # what this process goes on with alone
         self._rests_until = 0.0
         self._lock = threading.Lock()
         self._late: deque[_Update[None]] = deque()
@@ -131,10 +131,15 @@ class SharedState:
     def get(self, name: str) -> Record | None:
         return self._try(lambda store: store.get(name))
 
-    def update(self, names: Sequence[str], change: Change[Result]) -> Result:
-        if self._late:
-            names, change = _joined(list(taken(self._late)), names, change)
-        return self._try(lambda store: store.update(names, change))
+    def update(self, names: Sequence[str], change: Change[Result], *, alone: Change[Result] | None = None) -> Result:
+        """`alone` is done instead where this process goes on with its own records."""
+        late = list(taken(self._late))
+
+        def use(store: StateStore) -> Result:
+            what = alone if alone is not None and store is self.own else change
+            return store.update(*_joined(late, names, what) if late else (names, what))
+
+        return self._try(use)
 
     def later(self, names: Sequence[str], change: Change[None]) -> None:
         """Like `update`, of which nobody has to know when it is done."""
@@ -165,13 +170,13 @@ class SharedState:
         store = self._store
         if store is None:
             return
-        if self.failures and store is not self._own and self._clock() >= self._rests_until:
+        if self.failures and store is not self.own and self._clock() >= self._rests_until:
             with suppress(StoreFailed):
                 store.update([ERRORS], lambda records: ([{"n": failure_count(records[0]) + self.failures}], None))
 
     def _try(self, use: Callable[[StateStore], Result]) -> Result:
         if self._clock() < self._rests_until:
-            return use(self._own)
+            return use(self.own)
         store = self._store
         try:
             if store is None:
@@ -180,7 +185,7 @@ class SharedState:
         except StoreBusy as error:
             self._note(error)
             self._rests_until = self._clock() + REST_S
-            return use(self._own)
+            return use(self.own)
         except StoreFailed as error:
             return use(self._given_up(store, error))
 
@@ -196,8 +201,8 @@ class SharedState:
             if self._store is failed:  # the first thread that met the failure
                 if failed is not None:
                     failed.close()
-                self._store = self._own
-            return self._own
+                self._store = self.own
+            return self.own
 
     def _note(self, error: StoreFailed) -> None:
         with self._lock:
