@@ -152,8 +152,10 @@ class SharedState:
 
     def flush(self) -> None:
         """Do what is to be done `later`."""
-        if self._late:
-            self.update([], lambda records: (records, None))
+        late = list(taken(self._late))  # another thread's update may take the same
+        if late:
+            names, change = _joined(late, [], lambda records: (records, None))
+            self._try(lambda store: store.update(names, change))
 
     def scan(self, prefix: str) -> Iterator[tuple[str, Record]]:
         self.flush()

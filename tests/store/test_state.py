@@ -6,9 +6,10 @@ import random
 import resource
 import sqlite3
 import stat
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from fennec_cli.store import (
     ERRORS,
     GATHERED,
     REST_S,
+    Change,
     MemoryStore,
     NullStore,
     Record,
+    Result,
     SharedState,
     StateStore,
     StoreFailed,
@@ -346,6 +349,34 @@ def test_threads_that_leave_things_for_later_lose_nothing(tmp_path: Path) -> Non
     after = DiskState(tmp_path / "state")
     assert (after.get("a"), after.get("b")) == ({"n": 800}, {"n": 400})
     after.close()
+
+
+def test_threads_that_flush_at_once_ask_for_something() -> None:
+    asked: list[int] = []
+
+    class Asked(MemoryStore):
+        def update(self, names: Sequence[str], change: Change[Result]) -> Result:
+            asked.append(len(names))
+            return super().update(names, change)
+
+    shared = SharedState(Asked)
+    shared.gathers = True
+
+    def work() -> None:
+        for _ in range(10_000):
+            shared.later(["a"], one_more)
+            shared.flush()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(interval)
+    assert shared.get("a") == {"n": 40_000}
+    assert 0 not in asked
 
 
 def one_more(records: list[Record | None]) -> tuple[list[Record | None], None]:
