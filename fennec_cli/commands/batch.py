@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from fennec_cli.commands.options import Command, Duration, Whole, format_options, help_options, option, settings_options
+from fennec_cli.commands.options import (
+    USD,
+    Command,
+    Duration,
+    Whole,
+    format_options,
+    help_options,
+    option,
+    settings_options,
+)
 from fennec_cli.errors import UsageError
 
 SUBMIT_EXAMPLES = """\b
@@ -45,7 +54,7 @@ def batch() -> None:
 @option("-O", "--option", metavar="K=V", multiple=True,
         help="Send K to the provider as it is; V is JSON or text (repeatable).")
 @option("--attach-root", metavar="DIR", help="Rows may attach files below this directory.")
-@option("--max-cost", type=click.FloatRange(min=0), metavar="USD",
+@option("--max-cost", type=USD, metavar="USD",
         help="Refuse rows that may cost more than this together.")
 @option("--budget", metavar="NAME",
         help="Take what the rows may cost out of a [budget.NAME]; what they did not cost comes back when they are"

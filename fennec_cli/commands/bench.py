@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fennec_cli.commands.options import Command, Duration, Whole, help_options, option, settings_options
+from fennec_cli.commands.options import USD, Command, Duration, Number, Whole, help_options, option, settings_options
 from fennec_cli.errors import UsageError
 
 EXAMPLES = """\b
@@ -72,7 +72,7 @@ class Forms(click.Choice):  # type: ignore[type-arg]
         help="What standard input is: one prompt, or one a line, or one up to each NUL, or one row a line.")
 @option("-s", "--system", metavar="TEXT|@FILE", group="What", help="System prompt.")
 @option("--max-tokens", type=AT_LEAST_1, metavar="N", group="What", help="Most tokens of an answer.")
-@option("--temperature", type=float, metavar="X", group="What", help="Sampling temperature.")
+@option("--temperature", type=Number(), metavar="X", group="What", help="Sampling temperature.")
 @option("-O", "--option", metavar="K=V", multiple=True, group="What",
         help="Send K to the provider as it is; V is JSON or text (repeatable).")
 @option("--self", "measures_itself", is_flag=True, group="What", daily=True,
@@ -82,7 +82,7 @@ class Forms(click.Choice):  # type: ignore[type-arg]
 @option("--duration", type=DURATION, group="Load", daily=True, help="Start no request after this time.")
 @option("-j", "--jobs", type=Whole(1, 1024), metavar="N", default=1, group="Load", daily=True,
         help="Closed loop: keep so many requests under way.")
-@option("--rate", type=click.FloatRange(min=0.001, max=10000), metavar="R", group="Load", daily=True,
+@option("--rate", type=Number(0.001, 10_000), metavar="R", group="Load", daily=True,
         help="Open loop: send R requests a second, whatever comes back.")
 @option("--arrival", type=click.Choice(["poisson", "constant"]), default="poisson", group="Load",
         help="How an open loop spaces its requests.")
@@ -90,7 +90,7 @@ class Forms(click.Choice):  # type: ignore[type-arg]
 @option("--warmup", type=AT_LEAST_0, metavar="N", default=3, group="Load",
         help="Requests to each model before those that count.")
 @option("--seed", type=int, metavar="N", default=1, group="Load", help="Seed of arrivals, order, prompts and resampling.")
-@option("--max-cost", type=click.FloatRange(min=0), metavar="USD", group="Load",
+@option("--max-cost", type=USD, metavar="USD", group="Load",
         help="Stop before more than this could be spent.")
 @option("--slo", type=Limits(), metavar="LIMITS", group="Judgement", daily=True,
         help="Count as good what keeps these limits: ttft=500ms,tpot=50ms (also ttfo, e2e).")

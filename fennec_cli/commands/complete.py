@@ -9,8 +9,10 @@ import click
 from click.core import ParameterSource
 
 from fennec_cli.commands.options import (
+    USD,
     Command,
     Duration,
+    Number,
     Parsed,
     Whole,
     help_options,
@@ -29,8 +31,7 @@ Examples:
 """
 DURATION = Duration()
 AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
-USD = click.FloatRange(min=0)
-RATE = click.FloatRange(min=0.001)
+NUMBER, RATE = Number(), Number(0.001)
 
 
 @click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)
@@ -38,8 +39,8 @@ RATE = click.FloatRange(min=0.001)
 @option("-m", "--model", metavar="[PROVIDER/]MODEL", group="Model", daily=True, help="Model id or alias.")
 @option("--provider", metavar="NAME", group="Model", help="Provider to ask.")
 @option("-s", "--system", metavar="TEXT|@FILE", group="Model", daily=True, help="System prompt.")
-@option("--temperature", type=float, metavar="X", group="Model", help="Sampling temperature.")
-@option("--top-p", type=float, metavar="X", group="Model", help="Nucleus sampling.")
+@option("--temperature", type=NUMBER, metavar="X", group="Model", help="Sampling temperature.")
+@option("--top-p", type=NUMBER, metavar="X", group="Model", help="Nucleus sampling.")
 @option("--max-tokens", type=AT_LEAST_1, metavar="N", group="Model", daily=True, help="Most tokens of the answer.")
 @option("--seed", type=int, metavar="N", group="Model", help="Seed of the sampling.")
 @option("--stop", metavar="TEXT", multiple=True, group="Model", help="Stop at this text (repeatable).")
@@ -96,7 +97,7 @@ RATE = click.FloatRange(min=0.001)
 @option("--cache-ttl", type=DURATION, group="Cache", help="Age from which a kept answer no longer counts (24h).")
 @option("--semantic", is_flag=True, group="Cache",
         help="Answer from the cache too what means the same as an earlier prompt (extra `semantic`).")
-@option("--semantic-threshold", type=click.FloatRange(0, 1), metavar="X", group="Cache",
+@option("--semantic-threshold", type=Number(0, 1), metavar="X", group="Cache",
         help="How close such prompts must be, from 0 to 1 (0.97).")
 @option("--fingerprint", is_flag=True, group="Cache", help="Print the request's fingerprint, and send nothing.")
 @option("--max-cost", type=USD, metavar="USD", group="Money", help="Send nothing that could make this run cost more.")

@@ -121,6 +121,25 @@ class Whole(click.IntRange):
         return ""
 
 
+class Number(click.FloatRange):
+    """A number with or without limits, which the help does not repeat either. Infinity is none, and neither is nan."""
+
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        super().__init__(min=low, max=high)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not abs(number) < float("inf"):
+            self.fail(f"{value!r:.40} is not a finite number", param, ctx)
+        return number
+
+    def _describe_range(self) -> str:
+        return ""
+
+
+USD = Number(0, 1e9)  # whole nano-dollars have room in 64 bits
+
+
 def option(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
     """Declare an option; see `Option`."""
     return click.option(*declarations, cls=Option, **attributes)

@@ -63,7 +63,7 @@ def integer(low: int = -_LARGEST - 1, high: int = _LARGEST) -> Kind:
 
 
 def number(low: float, high: float = math.inf) -> Kind:
-    limit = f"from {low:g} on" if math.isinf(high) else f"from {low:g} to {high:g}"
+    limit = f"from {low:g} on" if math.isinf(high) else f"from {low:g} to {high:.15g}"
 
     def kind(value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
@@ -75,6 +75,9 @@ def number(low: float, high: float = math.inf) -> Kind:
         raise ValueError(f"must be a number {limit}")
 
     return kind
+
+
+usd = number(0, 1e9)  # whole nano-dollars have room in 64 bits
 
 
 def failures(value: object) -> str:

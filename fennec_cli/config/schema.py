@@ -29,6 +29,7 @@ from fennec_cli.config.kinds import (
     size,
     text,
     texts,
+    usd,
 )
 
 
@@ -105,9 +106,9 @@ LIMITS = {
 
 PRICE = Table(
     {
-        "input": Key(number(0)),
-        "output": Key(number(0)),
-        "cached": Key(number(0)),
+        "input": Key(usd),
+        "output": Key(usd),
+        "cached": Key(usd),
     }
 )
 
@@ -156,7 +157,7 @@ PROVIDER = Table(
 # A project file may only make a budget tighter (`project`).
 BUDGET = Table(
     {
-        "usd": _project(number(0)),
+        "usd": _project(usd),
         "per": _project(choice("day", "month", "run")),
         "unknown_price": _project(choice("refuse", "allow")),
     }
@@ -219,7 +220,7 @@ COMPLETE = Table(
         "no_breaker": Key(flag),
         "rpm": _project(number(0.001)),
         "tpm": _project(number(0.001)),
-        "max_cost": _project(number(0)),
+        "max_cost": _project(usd),
         "budget": _project(name),
         "jobs": Key(integer(1)),
         "ordered": Key(flag),
@@ -267,7 +268,7 @@ BENCH = Table(
         "warmup": _project(integer(0)),
         "seed": _project(integer()),
         "slo": _project(name),
-        "max_cost": Key(number(0)),
+        "max_cost": Key(usd),
         "set": _project(name),
         "input": Key(choice("text", "lines", "nul", "ndjson")),
         "system": Key(text),

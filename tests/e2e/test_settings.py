@@ -161,6 +161,14 @@ def test_the_generic_key_variable_is_refused(fennec: Fennec, serve: Serve) -> No
         (["--api-key", "x"], "--api-key"),
         (["one", "two"], "unexpected extra argument"),
         (["--temperature", "warm"], "warm"),
+        (["--temperature", "nan"], "'nan' is not a finite number"),
+        (["--top-p", "inf"], "'inf' is not a finite number"),
+        (["--semantic-threshold", "nan"], "'nan' is not a finite number"),
+        (["--rpm", "nan"], "'nan' is not a finite number"),
+        (["--tpm", "inf"], "'inf' is not a finite number"),
+        (["--max-cost", "nan"], "'nan' is not a finite number"),
+        (["--max-cost", "1e300"], "1e+300"),
+        (["--max-cost", "-0.1"], "-0.1"),
         (["--max-tokens", "0"], "0"),
         (["--deadline", "soon"], "soon"),
         (["--deadline", "-1"], "-1"),
@@ -173,6 +181,11 @@ def test_the_generic_key_variable_is_refused(fennec: Fennec, serve: Serve) -> No
 )
 def test_a_wrong_option_is_a_usage_error(fennec: Fennec, arguments: list[str], said: str) -> None:
     assert said in fennec.complete(*arguments).failed("usage", 2)
+
+
+@pytest.mark.parametrize("option", ["--rate", "--max-cost", "--temperature"])
+def test_bench_takes_finite_numbers_only(fennec: Fennec, option: str) -> None:
+    assert "'nan' is not a finite number" in fennec("bench", option, "nan").failed("usage", 2)
 
 
 def test_an_unknown_command_is_a_usage_error(fennec: Fennec) -> None:
