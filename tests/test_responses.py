@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fennec_cli.cache_care import prune
 from fennec_cli.config import CacheConfig
 from fennec_cli.errors import ConfigError, IntegrityError
 from fennec_cli.recording import Record
@@ -31,6 +32,9 @@ def name(number: int) -> str:
 def record(text: str = "Hello") -> Record:
     choice = {"content": text, "reasoning": "", "tool_calls": [], "finish_reason": "stop"}
     return {"form": 1, "choices": [choice], "usage": USAGE, "metadata": {"provider": "openai", "model": "m"}}
+
+
+LARGE = record(random.Random(1).randbytes(300_000).hex())  # it gets a file of its own
 
 
 class Clock:
@@ -196,6 +200,37 @@ def test_trimming_drops_what_is_stale_and_what_is_too_much(place: Path) -> None:
     assert cache.trim(200_000) > 0
     assert cache.volume() <= 200_000
     assert cache.get(name(99)) is not None
+
+
+@pytest.mark.parametrize("change", ["raw = 0", "key = 'zz' || rowid", "access_time = NULL, expire_time = 0"])
+def test_trimming_ends_where_somebody_else_has_written(place: Path, change: str) -> None:
+    cache = opened(place)
+    for number in range(10):
+        cache.put(name(number), LARGE, {})
+    changed(place, change)
+    assert list(place.glob("??/??/*.val"))
+    assert cache.trim(1) == 10
+    assert not list(place.glob("??/??/*.val"))
+    assert cache.trim(1) == 0
+
+
+def test_what_is_expired_is_dropped_and_counted_once(place: Path) -> None:
+    cache = opened(place)
+    for number in range(3):
+        cache.put(name(number), record(), {})
+    changed(place, f"expire_time = 1 WHERE key < '{name(2)}'")
+    assert prune(cache, older_than_s=0.0, max_size=None) == 3
+    cache.put(KEY, LARGE, {})
+    changed(place, "expire_time = 1")
+    cache.drop([KEY])
+    assert cache.names() == []
+    assert not list(place.glob("??/??/*.val"))
+
+
+def changed(place: Path, change: str) -> None:
+    with sqlite3.connect(place / "cache.db") as connection:
+        connection.execute(f"UPDATE Cache SET {change}")
+    connection.close()
 
 
 def test_cache_readonly(place: Path) -> None:

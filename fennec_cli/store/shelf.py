@@ -80,12 +80,7 @@ class DiskShelf:
             self._do(work)
 
     def drop(self, names: Sequence[str]) -> None:
-        def work(cache: "DiskCache") -> None:
-            with cache.transact():
-                for name in names:
-                    cache.delete(name)
-
-        self._with_cache(work)
+        self._with_cache(lambda cache: _drop(cache, "key = ? AND raw = 1", names))
 
     def reject(self, name: str) -> None:
         self._do(lambda rows: rows.reject(name))
@@ -98,17 +93,14 @@ class DiskShelf:
 
     def trim(self, limit: int) -> int:
         def work(cache: "DiskCache") -> int:
-            before = len(cache)
-            cache.expire()
-            while len(cache) and cache.volume() > limit:
-                oldest = cache.execute(
-                    "SELECT key FROM Cache ORDER BY access_time LIMIT ?", (max(1, len(cache) // 20),)
-                ).fetchall()
-                with cache.transact():
-                    for (name,) in oldest:
-                        cache.delete(name)
+            gone = int(cache.expire())
+            while cache.volume() > limit:
+                oldest = max(1, len(cache) // 20)
+                dropped = _drop(cache, "rowid IN (SELECT rowid FROM Cache ORDER BY access_time LIMIT ?)", [oldest])
+                if not dropped:
+                    break
+                gone += dropped
             _sweep(cache, self._directory, older_than_s=ORPHAN_AGE_S)
-            gone = before - len(cache)
             if gone:  # give the space back, unless somebody is reading
                 with suppress(sqlite3.Error, StoreBusy):
                     cache.execute("VACUUM")
@@ -171,6 +163,19 @@ class DiskShelf:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+
+def _drop(cache: "DiskCache", which: str, values: Sequence[object]) -> int:
+    """Drop those rows, for each of `values`, with their files; return how many. diskcache's own way leaves what is
+    expired, or planted."""
+    select = f"SELECT rowid, filename FROM Cache WHERE {which}"
+    with cache.transact():
+        rows = [row for value in values for row in cache.execute(select, (value,)).fetchall()]
+        for rowid, _ in rows:
+            cache.execute("DELETE FROM Cache WHERE rowid = ?", (rowid,))
+    for _, filename in rows:
+        cache.disk.remove(filename)
+    return len(rows)
 
 
 def _sweep(cache: "DiskCache", directory: str, *, older_than_s: float) -> None:
