@@ -21,6 +21,7 @@ Stage = Callable[[CompletionRequest], Chunks]
 LOCAL = "local"
 _MODEL = "all-MiniLM-L6-v2-onnx-int8"
 _MOST_TOKENS = 256  # what the model was trained with
+_LARGEST = 65504.0  # number in half precision, in which vectors are kept
 
 
 class Embedder(Protocol):
@@ -134,12 +135,15 @@ class EndpointEmbedder:
         """The vector, and the tokens and their cost in USD where the server tells them (OpenRouter does)."""
         try:
             document = orjson.loads(answer)
-            vector = document["embeddings"][0] if self._ollama else document["data"][0]["embedding"]
+            numbers = document["embeddings"][0] if self._ollama else document["data"][0]["embedding"]
+            vector = [float(number) for number in numbers]
+            if not all(abs(number) <= _LARGEST for number in vector):
+                raise ValueError("a number of it cannot be kept")
             usage = document if self._ollama else document.get("usage") or {}
             tokens = usage.get("prompt_eval_count" if self._ollama else "prompt_tokens")
             cost = usage.get("cost")
             return (
-                [float(number) for number in vector],
+                vector,
                 None if tokens is None else TokenUsage(int(tokens)),
                 None if cost is None else float(cost),
             )

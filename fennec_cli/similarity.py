@@ -121,7 +121,9 @@ def agree(one: Traits, other: Traits) -> bool:
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """Closeness of two vectors, -1 to 1; 0 where one of them is nothing."""
+    """Closeness of two vectors, -1 to 1; 0 where one of them is nothing, or another model's by its length."""
+    if len(one) != len(other):
+        return 0.0
     length = math.sqrt(sum(a * a for a in one)) * math.sqrt(sum(b * b for b in other))
     return sum(a * b for a, b in zip(one, other, strict=True)) / length if length else 0.0
 

@@ -154,6 +154,23 @@ def test_a_provider_s_embeddings_are_read() -> None:
             EndpointEmbedder("openai", "openai", "http://h", "e", lambda *_, answer=answer: answer).embed("x", None)
 
 
+@pytest.mark.parametrize("number", ["65505", "-1e300", '"nan"', '"inf"', '"1e999"'])
+def test_a_number_that_cannot_be_kept_is_no_embedding(number: str) -> None:
+    answer = b'{"data":[{"embedding":[0.5,%s]}]}' % number.encode()
+    with pytest.raises(ProtocolError):
+        EndpointEmbedder("openai", "openai", "http://h", "e", lambda *_: answer).embed("x", None)
+
+
+def test_a_model_whose_vectors_got_longer_costs_no_answer(responses: ResponseCache) -> None:
+    kept(answers(responses, Embedder()), responses, ask("What is the DNS?"))
+
+    class Longer(Embedder):
+        def embed(self, text: str, deadline: float | None) -> Sequence[float]:
+            return [*super().embed(text, deadline), 1.0]
+
+    assert answers(responses, Longer()).find(ask("What is DNS"), known(ask("What is DNS"))) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "tokens", "cost"),
     [

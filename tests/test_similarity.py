@@ -118,6 +118,5 @@ def test_one_text_may_say_more_but_not_another_thing() -> None:
     assert not agree(traits("man bites dog"), traits("dog bites man"))
 
 
-def test_vectors_of_other_lengths_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        cosine([1.0, 0.0], [1.0])
+def test_vectors_of_other_lengths_are_not_close() -> None:
+    assert cosine([1.0, 0.0], [1.0]) == 0.0
