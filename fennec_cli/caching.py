@@ -1,6 +1,6 @@
 """What the cache stage has to know of a run: where requests go, what they are made of, how the cache is used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fennec_cli.answering import Answering
@@ -9,6 +9,7 @@ from fennec_cli.errors import ConfigError
 from fennec_cli.registry import UNDECIDED, ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.responses import ResponseCache
+from fennec_cli.stages import Stage
 from fennec_cli.stages.cache import Keeping, Known
 from fennec_cli.types import Say, silent
 
@@ -21,7 +22,7 @@ MOST_PROMPT = 32 * 1024  # characters of a prompt that are kept beside its answe
 
 
 class Caching:
-    """The response cache of a run. Opens nothing."""
+    """The response cache of a run. Opens nothing. `sending` is put round what asks for a vector."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class Caching:
         say: Say = silent,
         patient: bool = False,
         deadline: float | None = None,
+        sending: Callable[[Stage], Stage] = lambda stage: stage,
     ) -> None:
         self._config = config.cache
         self._registry = registry
         self._answering = answering
         self._say = say
+        self._sending = sending
         self.responses = ResponseCache(config.cache, say=lambda text: say(1, text), patient=patient, deadline=deadline)
 
     def keeping(
@@ -103,8 +106,9 @@ class Caching:
             provider.endpoint.base_url,
             target.model,
             provider.send,
-            admitted=lambda stage: self._answering.charged(
-                admit(stage, self._registry.gate(target.provider, target.model)), target
+            headers=provider.endpoint.headers,
+            admitted=lambda stage: self._sending(
+                self._answering.charged(admit(stage, self._registry.gate(target.provider, target.model)), target)
             ),
             cost=lambda usage: self._registry.cost(target.provider, target.model, usage),
         )

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import orjson
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
-from fennec_cli.dialects.base import HTTPCall
+from fennec_cli.dialects.base import Headers, HTTPCall
 from fennec_cli.errors import ConfigError, ProtocolError
-from fennec_cli.request import CompletionRequest
+from fennec_cli.request import EMPTY, CompletionRequest
 
 Chunks = Generator[CompletionChunk, None, None]
 Stage = Callable[[CompletionRequest], Chunks]
@@ -103,6 +103,7 @@ class EndpointEmbedder:
         model: str,
         send: Callable[[HTTPCall, float | None], bytes],
         *,
+        headers: Headers = EMPTY,
         admitted: Callable[[Stage], Stage] = lambda stage: stage,
         cost: Callable[[TokenUsage], float | None] = lambda _usage: None,
     ) -> None:
@@ -111,6 +112,7 @@ class EndpointEmbedder:
         self._url = base_url.rstrip("/") + ("/api/embed" if self._ollama else "/embeddings")
         self._model = model
         self._send = send
+        self._headers = {"content-type": "application/json", "accept": "application/json", **headers}
         self._stage = admitted(self._asked)
         self._cost = cost
 
@@ -123,8 +125,7 @@ class EndpointEmbedder:
 
     def _asked(self, request: CompletionRequest) -> Chunks:
         body = orjson.dumps({"model": self._model, "input": request.messages[-1].content})
-        headers = {"content-type": "application/json", "accept": "application/json"}
-        answer = self._send(HTTPCall("POST", self._url, headers, body), request.deadline)
+        answer = self._send(HTTPCall("POST", self._url, self._headers, body), request.deadline)
         yield CompletionChunk(metadata=ChunkMetadata(model=self._model))
         vector, usage, cost = self._decoded(answer)
         if cost is None and usage:

@@ -224,6 +224,7 @@ class _Run:
             say=self._notes.say,
             patient=self._mode == "only",
             deadline=self._requests.deadline,
+            sending=self._guards.sending,
         )
 
     def _keeping(self) -> "Keeping | None":

@@ -298,6 +298,32 @@ def test_a_provider_may_measure_what_means_the_same(fennec: Fennec, serve: Serve
     assert counted["cost_usd"] == pytest.approx(14 * 0.5 / 1e6)
 
 
+def test_who_measures_gets_the_headers_of_its_provider(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("Vienna"), VECTOR)
+    (fennec.home / "c.toml").write_text(f'{EMBED}[provider.openai.headers]\nX-Gateway = "abc"\n')
+    fennec.complete("-c", "c.toml", *USE, env={"OPENAI_ORG_ID": "org-1"}).succeeded("Vienna")
+    assert peer.requests[1].path == "/v1/embeddings"
+    for request in peer.requests:
+        assert (request.headers["x-gateway"], request.headers["openai-organization"]) == ("abc", "org-1")
+
+
+def test_a_row_is_on_record_before_it_is_measured(fennec: Fennec, serve: Serve) -> None:
+    audit = fennec.home / ".local" / "state" / "fennec" / "audit" / "audit.jsonl"
+    on_record: list[tuple[str, int]] = []
+
+    def step(connection: Connection) -> None:
+        place = connection.request.path.rpartition("/")[2]
+        on_record.append((place, audit.read_bytes().count(b'"event":"request"')))
+        for each in VECTOR if place == "embeddings" else answer("ok"):
+            each(connection)
+
+    serve([step])
+    (fennec.home / "c.toml").write_text(EMBED)
+    fennec.complete("-c", "c.toml", *USE, stdin="What is the capital of Austria?").succeeded("ok")
+    fennec.complete("-c", "c.toml", *USE, "--input", "lines", "-j", "2", stdin="a red fruit\n").succeeded("ok\n")
+    assert on_record == [("completions", 1), ("embeddings", 1), ("embeddings", 2), ("completions", 2)]
+
+
 def test_budgets_pay_for_who_measures(fennec: Fennec, serve: Serve) -> None:
     def step(connection: Connection) -> None:
         measures = connection.request.path.endswith("/embeddings")
