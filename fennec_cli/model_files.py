@@ -92,7 +92,7 @@ class ModelManager:
 
         Raises `ConfigError` for a model that is not there or whose file cannot be one.
         """
-        if model_id.endswith(".gguf") or "/" in model_id:
+        if is_file_name(model_id):
             return _checked_model(self._expanded(model_id))
         path = self._file(model_id)
         if not path.exists():
@@ -180,6 +180,11 @@ class ModelManager:
             yield
         finally:
             os.close(lock)
+
+
+def is_file_name(model_id: str) -> bool:
+    """Whether a model's name is the path of a file, not one in the models directory."""
+    return model_id.endswith(".gguf") or "/" in model_id
 
 
 def _install(origin: Path, draft: Path, target: Path, known: KnownModel | None, progress: Progress) -> None:

@@ -358,8 +358,13 @@ class ProviderRegistry:
     def start_engine(self, name: str, model: str, *, parallel: int = 1) -> "Engine":
         """Load a local model, for so many requests at once, until this registry is closed."""
         from fennec_cli.engine import start_engine
-        from fennec_cli.model_files import ModelManager
+        from fennec_cli.model_files import ModelManager, is_file_name
 
+        if model in self._config.project_models and is_file_name(model):
+            from fennec_cli.config.layer import wrong
+            from fennec_cli.config.project import HINT
+
+            raise wrong(self._config.project_models[model], "may not name a file in a project file", HINT)
         settings = self._settings(name)
         engine = start_engine(
             ModelManager(environ=self._environ).path_of(model),

@@ -7,6 +7,7 @@ import pytest
 
 from fennec_cli.config import Config, load_config
 from fennec_cli.errors import ConfigError
+from fennec_cli.registry import ProviderRegistry
 
 
 def load_project(place: Path, project: str, *, user: str = "", user_id: int | None = None) -> Config:
@@ -146,3 +147,34 @@ def test_the_same_file_named_with_config_is_trusted(tmp_path: Path) -> None:
     file.write_text("[provider.evil]\ntype = 'openai'\nbase_url = 'https://other.example'")
     config = load_config(environ={}, cwd=tmp_path, explicit=file, system_file=tmp_path / "none")
     assert list(config.providers) == ["evil"]
+
+
+@pytest.mark.parametrize(
+    ("project", "named"),
+    [
+        ("model = 'local/./evil.gguf'", ("local/./evil.gguf", None)),
+        ("model = 'local/evil.gguf'", ("local/evil.gguf", None)),
+        ("model = 'weights/evil'", ("weights/evil", "local")),
+        ("model = 'openai/evil'", ("openai/evil", "local")),
+        ("[complete]\nmodel = '/tmp/evil.gguf'", ("/tmp/evil.gguf", "local")),
+        ("[bench]\nmodel = ['openai/x', 'local/./evil.gguf']", ("local/./evil.gguf", None)),
+        ("candidates = ['local/~/evil.gguf']", ("local/~/evil.gguf", None)),
+        ("alias.fast = 'mine/./evil.gguf'", ("fast", None)),
+        ("[provider.local]\nmodel = './evil.gguf'", (None, "local")),
+        ("[provider.mine]\nmodel = './evil.gguf'", (None, "mine")),
+    ],
+)
+def test_a_project_opens_no_file_as_a_model(tmp_path: Path, project: str, named: tuple[str | None, str | None]) -> None:
+    registry = ProviderRegistry(load_project(tmp_path, project, user="[provider.mine]\ntype = 'local'"), environ={})
+    target = registry.choose(*named)
+    with pytest.raises(ConfigError) as caught:
+        registry.start_engine(target.provider, target.model)
+    assert ".fennec.toml:" in caught.value.line()
+    assert "may not name a file in a project file" in caught.value.line()
+
+
+def test_the_same_model_file_named_by_the_user_is_opened(tmp_path: Path) -> None:
+    config = load_project(tmp_path, "model = 'local/smollm2-135m'", user="alias.mine = 'local/./mine.gguf'")
+    registry = ProviderRegistry(config, environ={})
+    with pytest.raises(ConfigError, match="cannot read the model file"):
+        registry.start_engine("local", registry.choose("mine").model)

@@ -11,7 +11,7 @@ class RowModels:
 
     def __init__(self, registry: ProviderRegistry, target: Target, *, any_provider: bool) -> None:
         self._registry = registry
-        self._provider = target.provider
+        self._provider, self._model = target.provider, target.model
         self._any_provider = any_provider
         self._known: dict[str, Target] = {}
 
@@ -21,7 +21,17 @@ class RowModels:
         if found is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            found = self._known[name] = self._resolved(name)
+            found = self._known[name] = self._harmless(name, self._resolved(name))
+        return found
+
+    def _harmless(self, name: str, found: Target) -> Target:
+        """Rows are data: what they name is never a file, unless it is that of the run or behind an alias."""
+        spelt_out = found.model != self._model and name.endswith(found.model)
+        if spelt_out and self._registry.type_of(found.provider) == "local":
+            from fennec_cli.model_files import is_file_name
+
+            if is_file_name(found.model):
+                raise InputError("its model is a file, and a row may not name one", hint="name it with -m")
         return found
 
     def _resolved(self, name: str) -> Target:

@@ -87,7 +87,7 @@ def _merge(
 ) -> Config:
     from fennec_cli.config.build import build_config, providers_in, select_profile
     from fennec_cli.config.layer import Layer, open_secrets, read_layer
-    from fennec_cli.config.project import check_project
+    from fennec_cli.config.project import check_project, models_in
 
     layers = [read_layer(source, report) for source in trusted]
     chosen = {} if profile is None else select_profile(layers, profile, report)
@@ -97,7 +97,9 @@ def _merge(
         merged |= layer
     if project:
         layer = read_layer(project, report)
-        merged |= check_project(layer, merged | chosen, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
+        layer = check_project(layer, merged | chosen, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
+        merged |= layer
+        return build_config(merged | chosen, notes, report)._replace(project_models=models_in(layer))
     return build_config(merged | chosen, notes, report)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Set
 from fennec_cli.config.layer import Layer, Leaf, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.settings import usual_mode
-from fennec_cli.config.source import KeyPath
+from fennec_cli.config.source import KeyPath, Origin
 
 _DEFAULT_PROVIDERS = {("provider",), ("complete", "provider")}
 _MONEY = {("complete", "max_cost"), ("complete", "budget")}
-_HINT = "name the file with --config to trust it"
+HINT = "name the file with --config to trust it"
 
 
 def check_project(layer: Layer, below: Layer, providers: Set[str], report: Report) -> Layer:
@@ -17,14 +17,25 @@ def check_project(layer: Layer, below: Layer, providers: Set[str], report: Repor
 
     `below` is what the trusted files say, `providers` are those already known.
     The text before the slash of a `model` needs no check: if it is not a known provider it is part of the model's id.
+    That a model is no file is checked where it would be opened: only there it is known which provider it is for.
     """
     allowed: Layer = {}
     for path, leaf in layer.items():
         if reason := _refusal(path, leaf, providers) or _looser(path, leaf.value, below) or _laxer(path, leaf, below):
-            report(wrong(leaf.origin, reason, _HINT))
+            report(wrong(leaf.origin, reason, HINT))
         else:
             allowed[path] = leaf
     return allowed
+
+
+def models_in(layer: Layer) -> dict[str, Origin]:
+    """Return what a layer calls a model, as it stands there and without what may be a provider before it."""
+    found: dict[str, Origin] = {}
+    for path, leaf in layer.items():
+        if leaf.key and (path[-1] in ("model", "candidates") or path[0] == "alias"):
+            for name in leaf.value if isinstance(leaf.value, tuple) else (leaf.value,):
+                found |= {name: leaf.origin, name.partition("/")[2]: leaf.origin}
+    return found
 
 
 def _refusal(path: KeyPath, leaf: Leaf, providers: Set[str]) -> str:

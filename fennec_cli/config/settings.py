@@ -184,6 +184,7 @@ class Config(NamedTuple):
     profiles: "Mapping[str, Origin]" = EMPTY
     origins: "Mapping[str, Origin]" = EMPTY
     notes: tuple[str, ...] = ()
+    project_models: "Mapping[str, Origin]" = EMPTY  # what a project file calls a model: never a file
 
     def provider_config(self, name: str) -> ProviderConfig:
         """Return the named provider as configured, or a built-in one with nothing but defaults."""

@@ -207,6 +207,23 @@ def test_a_row_may_name_a_model_of_the_same_provider_only(fennec: Fennec, serve:
     assert [starts[row_id]["provider"] for row_id in "abcd"] == ["openai", "openai", "other", "openai"]
 
 
+@pytest.mark.parametrize(
+    ("model", "row_model"),
+    [
+        ("local/smollm2-135m", "/etc/passwd"),
+        ("local/smollm2-135m", "local/./evil.gguf"),
+        ("local/smollm2-135m", "evil.gguf"),
+        ("openai/m-1", "local//etc/passwd"),
+    ],
+)
+def test_a_row_opens_no_file_as_a_model(fennec: Fennec, model: str, row_model: str) -> None:
+    rows = rows_of({"prompt": "one", "model": row_model})
+    result = fennec.complete(*NDJSON, "--allow-row-model", "-m", model, stdin=rows)
+    (error,) = [event for event in read_events(result.stdout) if event["type"] == "error"]
+    assert (error["class"], error["exit"]) == ("input", 17)
+    assert "its model is a file" in error["message"]
+
+
 def test_what_a_row_says_lies_over_what_the_command_says(fennec: Fennec, serve: Serve) -> None:
     peer = serve(answer("Hello"))
     rows = rows_of(
