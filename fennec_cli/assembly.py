@@ -86,13 +86,7 @@ class Assembly:
     def call(self, request: "CompletionRequest") -> "HTTPCall":
         """Return the call that the provider makes, in its first region where it has some, but for the key."""
         if self._called is None:
-            endpoint = self.endpoint()
-            if has_regions(self._settings):
-                from fennec_cli.regions import located, regions_in_order
-
-                first = regions_in_order(endpoint.extra, endpoint.base_url)[0]
-                endpoint = located(endpoint, first, self.default_model())
-            self._called = endpoint
+            self._called = self._regions()[0][1] if has_regions(self._settings) else self.endpoint()
         return self._module.build_request(request, self._called)
 
     def provider(self) -> "HTTPProvider":
@@ -101,12 +95,7 @@ class Assembly:
 
     def regional(self) -> "list[tuple[Region, HTTPProvider]]":
         """Return the provider in each allowed region, in order. Raises `Blocked` when none is allowed."""
-        from fennec_cli.regions import located, regions_in_order
-
-        endpoint = self.endpoint()
-        model = self.default_model()
-        found = regions_in_order(endpoint.extra, endpoint.base_url)
-        return [(region, self._at(located(endpoint, region, model))) for region in found]
+        return [(region, self._at(endpoint)) for region, endpoint in self._regions()]
 
     def local(self, start: "Callable[[], Engine]") -> "HTTPProvider":
         """Return the embedded engine as a provider; `start` loads the model on first use."""
@@ -190,6 +179,17 @@ class Assembly:
             single=single,
             announced=os.isatty(2),
         )
+
+    def _regions(self) -> "list[tuple[Region, Endpoint]]":
+        from fennec_cli.regions import located, regions_in_order
+
+        endpoint = self.endpoint()
+        model = self.default_model()
+        found = regions_in_order(endpoint.extra, endpoint.base_url)
+        for region in found:
+            where = f"the endpoint of region {region.name}"
+            check_base_url(region.endpoint, allow_insecure_http=self._settings.allow_insecure_http, where=where)
+        return [(region, located(endpoint, region, model)) for region in found]
 
     def _found(self) -> str:
         """The address where the configuration names none: the environment's, else the provider's own."""

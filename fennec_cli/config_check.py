@@ -59,7 +59,7 @@ def find_mistakes(environ: Mapping[str, str], cwd: str, explicit: str | None, pr
     notes = list(config.notes)
     for settings in config.providers.values():
         check.provider_type(settings)
-        check.address(settings)
+        check.addresses(settings)
         check.headers(settings)
         notes += check.key(settings)
     for name in PROVIDERS:
@@ -146,19 +146,27 @@ class _Check:
         with self._collected(f"provider.{settings.name}.type"):
             provider_module(settings.type, name=settings.name)
 
-    def address(self, settings: ProviderConfig) -> None:
-        where = f"provider.{settings.name}.base_url"
+    def addresses(self, settings: ProviderConfig) -> None:
+        name, extra = settings.name, settings.extra
         if settings.base_url is not None:
-            with self._collected(where):
-                url = expand(settings.base_url, self._environ, where)
-                check_base_url(url, allow_insecure_http=settings.allow_insecure_http, where=where)
+            with self._collected(where := f"provider.{name}.base_url"):
+                self._check_address(expand(settings.base_url, self._environ, where), settings, where)
+        if "endpoint" in extra:
+            with self._collected(where := f"provider.{name}.endpoint"):
+                self._check_address(extra["endpoint"], settings, where)
+        for region in extra.get("regions", ()):
+            with self._collected(where := f"provider.{name}.regions"):
+                self._check_address(region["endpoint"], settings, f"{where}: the endpoint of {region['name']}")
+
+    def _check_address(self, url: str, settings: ProviderConfig, where: str) -> None:
+        check_base_url(url, allow_insecure_http=settings.allow_insecure_http, where=where)
 
     def address_variable(self, settings: ProviderConfig) -> None:
         variable = provider_module(settings.type).BASE_URL_VARIABLE if settings.type in PROVIDERS else None
         url = self._environ.get(variable or "")
         if variable and url and settings.base_url is None and settings.name == settings.type:
             with self._collected(variable):
-                check_base_url(url, allow_insecure_http=settings.allow_insecure_http, where=variable)
+                self._check_address(url, settings, variable)
 
     def headers(self, settings: ProviderConfig) -> None:
         for name, value in settings.headers.items():

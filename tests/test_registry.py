@@ -107,6 +107,22 @@ def test_the_variable_of_one_service_is_not_sent_to_another() -> None:
         provider.preview(CompletionRequest.from_text("Hi", model="llama"))
 
 
+@pytest.mark.parametrize("insecure", [False, True])
+def test_every_region_is_asked_over_plain_http_by_permission_only(insecure: bool) -> None:
+    regions = (
+        {"name": "west", "endpoint": "https://west.example"},
+        {"name": "north", "endpoint": "http://north.example"},
+    )
+    azure = ProviderConfig(name="azure", type="azure", allow_insecure_http=insecure, extra={"regions": regions})
+    made = registry({"AZURE_OPENAI_API_KEY": "k"}, providers=[azure])
+    if insecure:
+        made.get_provider("azure", "m")
+        return
+    with pytest.raises(ConfigError) as caught:
+        made.get_provider("azure", "m")
+    assert "region north is plain http to another machine" in caught.value.line()
+
+
 def test_a_server_on_this_machine_needs_no_key() -> None:
     call = preview({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})
     assert "authorization" not in call.headers

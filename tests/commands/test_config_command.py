@@ -264,6 +264,25 @@ def test_check_tries_what_every_provider_would_use(tmp_path: Path, text: str, pr
     assert line.startswith(f"config: {problem}")
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "endpoint = 'http://a.example'",
+            "FILE:2: provider.azure.endpoint is plain http to another machine, a.example",
+        ),
+        (
+            "[[provider.azure.regions]]\nname = 'west'\nendpoint = 'https://w.example'\n"
+            "[[provider.azure.regions]]\nname = 'north'\nendpoint = 'http://n.example'",
+            "FILE:2: provider.azure.regions: the endpoint of north is plain http to another machine, n.example",
+        ),
+    ],
+)
+def test_check_looks_at_the_endpoints_of_azure(tmp_path: Path, text: str, problem: str) -> None:
+    (line,) = problems_of(tmp_path, f"[provider.azure]\n{text}\n")
+    assert line.startswith(f"config: {problem}")
+
+
 def test_check_looks_at_addresses_of_the_environment(tmp_path: Path) -> None:
     (line,) = problems_of(tmp_path, "", {"OPENAI_BASE_URL": "http://example.org"})
     assert line.startswith("config: OPENAI_BASE_URL is plain http to another machine, example.org")
