@@ -4,6 +4,7 @@ Settings come from the same places as the command's: environment and configurati
 """
 
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.answering import Answering
 from fennec_cli.chunk import PAUSE, CompletionChunk
+from fennec_cli.completion.options import DEFAULT_DEADLINE_S
 from fennec_cli.config import Config, load_config
 from fennec_cli.pipeline import PipelineSettings, request_pipeline
 from fennec_cli.registry import ProviderRegistry
@@ -32,6 +34,7 @@ def stream_completion(
 
     Raises `FennecError`; after the first chunk with text that is always `StreamBroken`.
     """
+    start = time.monotonic()
     settings = config if config is not None else load_config(environ=os.environ, cwd=os.getcwd())
     guards = safeguards(settings)
     registry = ProviderRegistry(settings, record=guards.record, offline=settings.cache.mode == "only")
@@ -51,7 +54,12 @@ def stream_completion(
         keeping = caching.keeping(settings.cache.mode) if caching else None
         guards = guards._replace(provider=target.provider)
         pipeline = request_pipeline(answering.stage(), pipeline_settings, registry.cost, keeping, guards)
-        with closing(pipeline(request._replace(model=target.model))) as chunks:
+        request = request._replace(
+            model=target.model,
+            private=request.private or registry.requires_private(request.provider or target.provider),
+            deadline=request.deadline or _deadline(settings, start),
+        )
+        with closing(pipeline(request)) as chunks:
             for chunk in chunks:
                 if chunk.metadata is not None and chunk.metadata.settle is not None:
                     settle = chunk.metadata.settle
@@ -66,6 +74,11 @@ def stream_completion(
             caching.responses.close()
         registry.close()
         guards.close()
+
+
+def _deadline(config: Config, start: float) -> float | None:
+    given = DEFAULT_DEADLINE_S if config.deadline is None else config.deadline
+    return start + given if given else None
 
 
 def _caching(config: Config, registry: ProviderRegistry, answering: Answering) -> "Caching | None":

@@ -2,13 +2,18 @@
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 import fennec_cli
-from fennec_cli.errors import AuthenticationError, InvalidOutput, StreamBroken, Truncated
+from fennec_cli.config import CacheConfig, Config, ProviderConfig
+from fennec_cli.config.settings import AuditConfig
+from fennec_cli.errors import AuthenticationError, InvalidOutput, ProviderTimeout, StreamBroken, Truncated
 from tests.cases import read
 
 
@@ -89,3 +94,36 @@ def test_the_example_of_the_readme_runs(serve, capsys: pytest.CaptureFixture[str
     example = readme.split("```python\n", 1)[1].split("```", 1)[0]
     exec(compile(example, "README.md", "exec"), {})
     assert "Hello wörld 🌍" in capsys.readouterr().out
+
+
+def test_what_has_to_stay_private_is_kept_nowhere(  # type: ignore[no-untyped-def]
+    serve, httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(read("openai-chat-stream.sse"))
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    config = Config(
+        providers={"openai": ProviderConfig(name="openai", type="openai", api="chat", private="required")},
+        cache=CacheConfig(mode="use"),
+        audit=AuditConfig(content="full"),
+    )
+    for _ in range(2):
+        fennec_cli.complete("the canary", model="openai/m", config=config)
+    assert len(httpserver.log) == 2
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"the canary" in path.read_bytes()]
+
+
+def test_the_configured_deadline_holds(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", httpserver.url_for("/v1"))
+    released = threading.Event()
+
+    def late(_request: Request) -> Response:
+        released.wait(5.0)
+        return Response()
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(late)
+    begin = time.monotonic()
+    with pytest.raises(ProviderTimeout):
+        fennec_cli.complete("Hi", model="openai/m", config=Config(deadline=0.3))
+    assert time.monotonic() - begin < 3.0
+    released.set()
