@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fennec_cli.assembly import Assembly, Overrides, has_regions
 from fennec_cli.chunk import TokenUsage
 from fennec_cli.config import Config, ProviderConfig, server_url
-from fennec_cli.credentials import own_variables
+from fennec_cli.credentials import configured_key, configured_keys, own_variables
 from fennec_cli.dialects.base import ModelInfo
 from fennec_cli.errors import Blocked, ConfigError
 from fennec_cli.keys import has_key
@@ -285,8 +285,8 @@ class ProviderRegistry:
         return has_key(name, own_variables(module, settings), self._environ) or bool(
             configured
             and (
-                configured.api_key
-                or configured.api_keys
+                configured_key(configured, self._environ)
+                or configured_keys(configured, self._environ)
                 or configured.key_command
                 or configured.base_url
                 or configured.extra.get("token_command")

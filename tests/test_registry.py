@@ -56,6 +56,16 @@ def test_a_key_chooses_its_provider_and_its_default_model() -> None:
     assert chosen(environ={"FENNEC_OPENAI_API_KEY": "k"}) == ("openai", "gpt-5.4-mini")
 
 
+@pytest.mark.parametrize("key", [{"api_key": "${NO_SUCH_KEY}"}, {"api_keys": ("${NO_SUCH_KEY}", "${NO_SUCH_KEY_2}")}])
+def test_a_variable_that_is_not_set_is_no_key(key: dict[str, Any]) -> None:
+    openai = ProviderConfig(name="openai", type="openai", **key)
+    anthropic = ProviderConfig(name="anthropic", type="anthropic", api_key="${ANTHROPIC_API_KEY}", model="claude")
+    providers = [openai, anthropic]
+    assert chosen(environ={"ANTHROPIC_API_KEY": "k"}, providers=providers) == ("anthropic", "claude")
+    environ = {"ANTHROPIC_API_KEY": "k", "NO_SUCH_KEY": "k"}
+    assert chosen("m", environ=environ, providers=providers) == ("openai", "m")
+
+
 @pytest.mark.skipif(find_spec("xllamacpp") is not None, reason="the embedded engine is installed and answers")
 def test_nothing_configured_says_what_to_do() -> None:
     with pytest.raises(ConfigError) as caught:
