@@ -10,7 +10,7 @@ from fennec_cli.dialects.base import ProviderModule
 from fennec_cli.errors import AuthenticationError, ConfigError
 from fennec_cli.hosts import is_loopback
 from fennec_cli.keys import Secret, Sources
-from fennec_cli.keys.places import no_key, place_of
+from fennec_cli.keys.places import key_variables, no_key, place_of
 from fennec_cli.keys.source import KeySource, KeySources
 from fennec_cli.types import PutOnRecord, Say, no_record, silent
 
@@ -51,10 +51,10 @@ class Credentials:
         settings = self._settings
         if is_plain_http(base_url) and not is_loopback(base_url) and not settings.send_key_insecure:
             return None
-        if settings.extra.get("token_command"):
-            return self._token_source(base_url).token()
         if self._given is not None:
             return self._given.reveal()
+        if settings.extra.get("token_command") and not self._is_told():
+            return self._token_source(base_url).token()
         source = self._key_source()
         if source is not None:
             return source.key()
@@ -76,6 +76,11 @@ class Credentials:
             several=configured_keys(settings, self._environ),
             command=settings.key_command,
         )
+
+    def _is_told(self) -> bool:
+        """Whether the command line or our own variable says which key: that is stronger than the configuration."""
+        own = key_variables(self._settings.name, ())[0]
+        return self._key_file is not None or bool(self._environ.get(own))
 
     def _key_source(self) -> KeySource | None:
         """Return the source of the key, or None where there is none."""

@@ -1,14 +1,16 @@
 """Which provider and model answer, and how they are set up."""
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from fennec_cli.assembly import Overrides
+from fennec_cli.assembly import Assembly, Overrides
 from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.errors import AuthenticationError, ConfigError
+from fennec_cli.keys import Secret
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.request import CompletionRequest
 
@@ -115,6 +117,19 @@ def test_the_variable_of_one_service_is_not_sent_to_another() -> None:
     provider = ProviderRegistry(Config(providers={"groq": GROQ}), environ=KEY).get_provider("groq", "llama")
     with pytest.raises(AuthenticationError):
         provider.preview(CompletionRequest.from_text("Hi", model="llama"))
+
+
+@pytest.mark.parametrize("how", ["tried", "file", "variable"])
+def test_a_key_that_is_named_outright_comes_before_the_command_for_tokens(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "key"
+    file.write_text("named-outright")
+    overrides = {"tried": Overrides(key=Secret("named-outright")), "file": Overrides(api_key_file=str(file))}
+    environ = {"FENNEC_AZURE_API_KEY": "named-outright"} if how == "variable" else {}
+    extra = {"endpoint": "https://r.openai.azure.com", "token_command": ("/nonexistent",)}
+    azure = ProviderConfig(name="azure", type="azure", extra=extra)
+    given = overrides.get(how, Overrides())
+    credentials = Assembly(azure, "m", overrides=given, environ=environ).credentials
+    assert credentials.key("https://r.openai.azure.com") == "named-outright"
 
 
 @pytest.mark.parametrize("insecure", [False, True])
