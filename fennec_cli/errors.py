@@ -29,7 +29,7 @@ classes.
 
 from typing import ClassVar
 
-from fennec_cli.redactor import redacted
+from fennec_cli.redactor import one_line, redacted
 
 EXIT_STATUS: dict[str, int] = {
     "ok": 0,
@@ -104,9 +104,7 @@ class FennecError(Exception):
         """
         where = f"{self.provider}: " if self.provider else ""
         hint = f"; {self.hint}" if self.hint and advice else ""
-        line = redacted(" ".join(f"{self.error_class}: {where}{self.message}{hint}".split()))
-        # A provider's text must not drive the terminal.
-        return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
+        return one_line(redacted(" ".join(f"{self.error_class}: {where}{self.message}{hint}".split())))
 
 
 class UsageError(FennecError):

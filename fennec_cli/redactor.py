@@ -26,6 +26,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def one_line(text: str) -> str:
+    """Return `text` as one line that cannot drive a terminal."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def _forms(secret: str) -> tuple[str, ...]:
     """How a secret may be spelt; base64 in the three ways that depend on what stands before it."""
     from base64 import b64encode, urlsafe_b64encode

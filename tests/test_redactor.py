@@ -58,6 +58,21 @@ def test_errors_and_notes_go_through_it(capfd: pytest.CaptureFixture[str], tmp_p
             assert "canary" not in text
 
 
+def test_what_is_said_is_one_line_that_drives_no_terminal(capfd: pytest.CaptureFixture[str], tmp_path: object) -> None:
+    log = f"{tmp_path}/log"
+    notes = Notes(verbosity=3, log_file=log)
+    forged = "a\nfennec: auth: \x1b[31mfake\udcff"
+    notes.error(NetworkError(forged), where=f"row {forged}: ")
+    notes.say(1, forged)
+    notes.warn(forged)
+    notes.usage(forged)
+    with open(log) as file:
+        for text in (capfd.readouterr().err, file.read()):
+            assert text.count("\n") == 4
+            assert text.replace("\n", "").isprintable()
+            assert text.count("fake\ufffd") == 5
+
+
 def test_six_characters_are_a_secret_and_five_are_none() -> None:
     hide("abcdef")
     hide("uvwxy")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fennec_cli.errors import FennecError, OutputError
-from fennec_cli.redactor import redacted
+from fennec_cli.redactor import one_line, redacted
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -43,7 +43,7 @@ class Notes:
 
     def error(self, error: FennecError, where: str = "") -> None:
         name, _, rest = error.line().partition(": ")
-        line = f"{name}: {where}{rest}"
+        line = one_line(f"{name}: {where}{rest}")  # a row's id says where, and is anybody's text
         self._log("error", line)
         self._write(f"fennec: {_painted(line) if self._color else line}")
 
@@ -65,7 +65,7 @@ class Notes:
     def _say(self, level: str, text: str, *, shown: bool) -> None:
         if not shown and self._log_fd < 0:
             return  # looking for secrets takes a while, and the HTTP exchange is said with every request
-        text = redacted(text)
+        text = one_line(redacted(text))
         self._log(level, text)
         if shown:
             self._write(f"fennec: {text}")
@@ -84,7 +84,7 @@ class Notes:
     def _write(self, line: str) -> None:
         clear = CLEAR if self._status else ""
         self._status = ""
-        write_quietly(2, f"{clear}{line}\n".encode("utf-8", "replace"))
+        write_quietly(2, f"{clear}{line}\n".encode())
 
 
 def notes_for(options: "Voice", log_file: str | None, warnings: Iterable[str]) -> Notes:
