@@ -304,6 +304,31 @@ def test_a_mistake_is_named_with_file_line_and_key(load: Load, text: str | bytes
     assert len(line) < 1000
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        {"user": "[complete]\nmodel = 'weak'\n[bench]\nmodel = 'weak'", "project": "model = 'strong'"},
+        {"system": "[complete]\nmodel = 'weak'", "user": "model = 'strong'"},
+        {"user": "[complete]\nmodel = 'weak'\n[profile.p]\nmodel = 'strong'", "profile": "p"},
+        {
+            "system": "[profile.p.complete]\nmodel = 'weak'",
+            "user": "[profile.p]\nmodel = 'strong'",
+            "profile": "p",
+        },
+    ],
+)
+def test_a_key_at_the_top_is_stronger_than_its_twin_for_a_command_below(load: Load, layers: dict[str, str]) -> None:
+    config = load(**layers)
+    assert (config.model, [table for table in config.commands.values() if table]) == ("strong", [])
+
+
+def test_in_one_file_and_in_a_stronger_one_the_table_of_the_command_has_the_last_word(load: Load) -> None:
+    table = "[complete]\nformat = 'json'\n[bench]\nformat = 'csv'"
+    assert load(f"format = 'ndjson'\n{table}").commands["complete"] == {"format": "json"}
+    assert load("format = 'ndjson'", project="[complete]\nformat = 'json'").commands["complete"] == {"format": "json"}
+    assert load(table, project="format = 'ndjson'").commands == {"bench": {"format": "csv"}}
+
+
 def test_a_wrong_value_is_never_repeated(load: Load) -> None:
     for text in ("[provider.openai]\napi_key = ['sk-canary']", "format = 'sk-canary'", "deadline = 'sk-canary'"):
         assert "canary" not in refusal(load, text)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.circuit import CircuitBreaker
-from fennec_cli.config.layer import Layer, wrong
+from fennec_cli.config.layer import Layer, laid_over, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.schema import COMMANDS, EXTRA
 from fennec_cli.config.settings import (
@@ -36,7 +36,8 @@ def select_profile(layers: list[Layer], profile: str, report: Report) -> Layer:
     for layer in layers:
         below = {path: leaf for path, leaf in layer.items() if path[0] == "profile"}
         known |= {path[1] for path in below}
-        chosen |= {path[2:]: leaf for path, leaf in below.items() if path[1] == profile and len(path) > 2}
+        said = {path[2:]: leaf for path, leaf in below.items() if path[1] == profile and len(path) > 2}
+        chosen = laid_over(chosen, said)
     if profile not in known:
         hint = f"known are {', '.join(dotted((name,)) for name in sorted(known))}" if known else "none is configured"
         report(ConfigError(f"unknown profile {profile!r:.80}", hint=hint))

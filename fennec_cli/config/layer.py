@@ -1,4 +1,4 @@
-"""A document checked against the table of keys, as a flat layer: laying one over another is `dict.update`."""
+"""A document checked against the table of keys, as a flat layer, and one layer over another."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +30,16 @@ def read_layer(source: Source, report: Report) -> Layer:
         report(error)
         return {}
     return _by_class(dict(_leaves(source, ROOT, document, (), report)))
+
+
+def laid_over(below: Layer, above: Layer) -> Layer:
+    """Return `above` over `below`, key by key.
+
+    A key at the top is the same setting as the one in the table of a command, so it takes the place of that one too.
+    """
+    said = {path[0] for path in above if len(path) == 1}
+    gone = {("complete", name) for name in said} | {("bench", name) for name in said & {"model"}}
+    return {path: leaf for path, leaf in below.items() if path not in gone} | above
 
 
 def _by_class(layer: Layer) -> Layer:

@@ -10,7 +10,7 @@ from fennec_cli.private import FilePath
 from fennec_cli.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from fennec_cli.config.source import Source
+    from fennec_cli.config.source import Origin, Source
 
 SYSTEM_FILE = "/etc/fennec/config.toml"
 PROJECT_FILE = ".fennec.toml"
@@ -42,8 +42,8 @@ def load_config(
     """Read the configuration. A file that does not exist says nothing; without any the answer is all defaults.
 
     From weak to strong: the system's file, the user's, the project's (`.fennec.toml` in `cwd`, not trusted), then the
-    selected profile of the trusted ones. Tables are merged key by key. `explicit`, the file of `--config`, is trusted,
-    has to exist, and stands in for the user's and the project's file.
+    selected profile of the trusted ones. Tables are merged key by key; see `layer.laid_over`. `explicit`, the file of
+    `--config`, is trusted, has to exist, and stands in for the user's and the project's file.
 
     Raises ConfigError for anything that cannot be read, is not known, or has the wrong type; with a `report` that does
     not raise, it is handed all of these and what is wrong is left out.
@@ -86,7 +86,7 @@ def _merge(
     trusted: "list[Source]", project: "Source | None", profile: str | None, notes: tuple[str, ...], report: Report
 ) -> Config:
     from fennec_cli.config.build import build_config, providers_in, select_profile
-    from fennec_cli.config.layer import Layer, open_secrets, read_layer
+    from fennec_cli.config.layer import Layer, laid_over, open_secrets, read_layer
     from fennec_cli.config.project import check_project, models_in
 
     layers = [read_layer(source, report) for source in trusted]
@@ -94,13 +94,14 @@ def _merge(
     notes += tuple(note for source, layer in zip(trusted, layers, strict=True) for note in open_secrets(source, layer))
     merged: Layer = {}
     for layer in layers:
-        merged |= layer
+        merged = laid_over(merged, layer)
+    models: Mapping[str, Origin] = {}
     if project:
-        layer = read_layer(project, report)
-        layer = check_project(layer, merged | chosen, providers_in(merged | chosen) | set(PROVIDER_TYPES), report)
-        merged |= layer
-        return build_config(merged | chosen, notes, report)._replace(project_models=models_in(layer))
-    return build_config(merged | chosen, notes, report)
+        known = laid_over(merged, chosen)
+        providers = providers_in(known) | set(PROVIDER_TYPES)
+        layer = check_project(read_layer(project, report), known, providers, report)
+        merged, models = laid_over(merged, layer), models_in(layer)
+    return build_config(laid_over(merged, chosen), notes, report)._replace(project_models=models)
 
 
 def _read_sources(

@@ -345,6 +345,8 @@ CONFIG_LAYERS = (
 CONFIG_PRECEDENCE = (
     "A file named by --config is trusted and stands in for the user's and the project's file. "
     "--profile lays `[profile.NAME]` of the trusted files over all of them, the project's file too.",
+    "A key at the top, such as `model`, takes the place of its namesake in `[complete]` of a weaker file; in one file "
+    "`[complete]` has the last word.",
     "An option on the command line wins over its environment variable, and the variable over all files.",
 )
 

@@ -90,6 +90,16 @@ def test_the_environment_wins_over_project_and_user_and_says_so(fennec: Fennec) 
     assert shown["complete.max_tokens"] == (1, f"{user}:4")
 
 
+def test_a_key_at_the_top_of_the_projects_file_is_stronger_than_the_users_for_a_command(fennec: Fennec) -> None:
+    write(user_file(fennec), "[complete]\nmodel = 'openai/user'\nformat = 'json'\n")
+    project = write(fennec.home / "work/.fennec.toml", "model = 'openai/project'\nformat = 'text'\n")
+    shown = rows(fennec("config", "show", "--ndjson", cwd=fennec.home / "work"))
+    assert shown["complete.model"] == ("openai/project", f"{project}:1")
+    assert shown["complete.format"] == ("text", f"{project}:2")
+    request = json.loads(fennec.complete("--dry-run", cwd=fennec.home / "work", env={"OPENAI_API_KEY": CANARY}).text)
+    assert request["body"]["model"] == "project"
+
+
 def test_the_systems_file_is_the_weakest(fennec: Fennec) -> None:
     system = write(fennec.home / "etc.toml", "model = 'system'\nformat = 'json'\n")
     user = write(user_file(fennec), "\nmodel = 'user'\n")
