@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -250,8 +251,18 @@ def _apply(config: Any, ctx: click.Context) -> None:
         table = {name: value for name, value in top.items() if value} | table
     # A default, unlike the option --provider, gives way to a provider that stands before the model's name.
     ctx.obj = config._replace(provider=table.pop("provider", config.provider))
+    if config.notes and name not in ("complete", "bench"):  # these two say them with the rest, and log them
+        ctx.call_on_close(partial(_say_notes, config, ctx))
     options = [parameter for parameter in ctx.command.params if isinstance(parameter, Option)]
     ctx.default_map = {option.name: table[option.key] for option in options if option.name and option.key in table}
+
+
+def _say_notes(config: Any, ctx: click.Context) -> None:
+    from fennec_cli.output.notes import Notes
+
+    notes = Notes(quiet=bool(ctx.params.get("quiet")))
+    for note in config.notes:
+        notes.warn(note)
 
 
 def settings_of(ctx: click.Context, given: dict[str, Any]) -> Any:
