@@ -30,7 +30,7 @@ from fennec_cli.store import NullStore
 
 def run_bench(options: BenchOptions, config: Config) -> int:
     """Run the command and return its exit status."""
-    notes = notes_for(options, config.log.file, config.notes)
+    notes = notes_for(options, config.log.file, config.log.level, config.notes)
     if options.report is not None and options.report == options.output:
         raise UsageError("--report and --output name the same file")
     baseline = _baseline(options.baseline) if options.baseline else None

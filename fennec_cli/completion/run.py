@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def run_completion(options: CompleteOptions, config: Config, *, start: float) -> int:
     """Run the command; `start` is the moment (monotonic clock) its deadline counts from. Returns the exit status."""
-    notes = notes_for(options, config.log.file, config.notes)
+    notes = notes_for(options, config.log.file, config.log.level, config.notes)
     mode = options.cache or config.cache.mode
     if options.semantic and options.cache is None and mode == "off":
         mode = "use"
@@ -63,7 +63,7 @@ def run_completion(options: CompleteOptions, config: Config, *, start: float) ->
 
 def offline_run(options: CompleteOptions, config: Config, *, start: float) -> "_Run":
     """Return the run that these options would be, for questions about its request. It opens no socket."""
-    notes = notes_for(options, config.log.file, config.notes)
+    notes = notes_for(options, config.log.file, config.log.level, config.notes)
     registry = ProviderRegistry(config, overrides=_overrides(options), say=notes.say, offline=True)
     guards = Safeguards(filter_policy(config, options.redact), say=notes.loud)
     return _made(options, config, registry, guards, notes, "only", start)

@@ -29,7 +29,13 @@ class Desk:
 
     def __init__(self, config: Config, verbosity: int = 0, *, quiet: bool = False) -> None:
         signals.install()
-        self.notes = Notes(verbosity=verbosity, quiet=quiet, log_file=config.log.file, color=wants_color(os.environ))
+        self.notes = Notes(
+            verbosity=verbosity,
+            quiet=quiet,
+            log_file=config.log.file,
+            log_level=config.log.level,
+            color=wants_color(os.environ),
+        )
         self._config = config
         server = server_url(config.cache.backend, os.environ)
         self.state = state = shared_state(os.environ, partial(self.notes.say, 1), server)

@@ -25,20 +25,31 @@ if TYPE_CHECKING:
         def no_color(self) -> bool: ...
 
 
+_LEVELS = ("debug", "info", "warning", "error")
 RED, RESET = "\x1b[31m", "\x1b[0m"
 CLEAR = "\r\x1b[K"
 
 
 class Notes:
-    """Lines for people. `verbosity` is the number of `-v`; `quiet` silences everything but errors."""
+    """Lines for people. `verbosity` is the number of `-v`; `quiet` silences everything but errors.
+
+    What is less serious than `log_level` is not in the log file.
+    """
 
     def __init__(
-        self, *, verbosity: int = 0, quiet: bool = False, log_file: str | None = None, color: bool = False
+        self,
+        *,
+        verbosity: int = 0,
+        quiet: bool = False,
+        log_file: str | None = None,
+        log_level: str | None = None,
+        color: bool = False,
     ) -> None:
         self.verbosity = verbosity
         self._quiet = quiet
         self._color = color
         self._log_fd = -1 if log_file is None else _open_log(log_file)
+        self._logged = _LEVELS[_LEVELS.index(log_level or "debug") :] if log_file is not None else ()
         self._status = ""
 
     def error(self, error: FennecError, where: str = "") -> None:
@@ -63,7 +74,7 @@ class Notes:
         self._say("info", text, shown=True)
 
     def _say(self, level: str, text: str, *, shown: bool) -> None:
-        if not shown and self._log_fd < 0:
+        if not shown and level not in self._logged:
             return  # looking for secrets takes a while, and the HTTP exchange is said with every request
         text = one_line(redacted(text))
         self._log(level, text)
@@ -71,7 +82,7 @@ class Notes:
             self._write(f"fennec: {text}")
 
     def _log(self, level: str, text: str) -> None:
-        if self._log_fd >= 0:
+        if level in self._logged:
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             write_quietly(self._log_fd, f"{moment} {os.getpid()} {level} {text}\n".encode())
 
@@ -87,12 +98,13 @@ class Notes:
         write_quietly(2, f"{clear}{line}\n".encode())
 
 
-def notes_for(options: "Voice", log_file: str | None, warnings: Iterable[str]) -> Notes:
-    """The notes of a command with these options. `log_file` is the configured one, `warnings` are said at once."""
+def notes_for(options: "Voice", log_file: str | None, log_level: str | None, warnings: Iterable[str]) -> Notes:
+    """The notes of a command with these options. The log is the configured one; `warnings` are said at once."""
     notes = Notes(
         verbosity=options.verbose,
         quiet=options.quiet,
         log_file=options.log_file or log_file,
+        log_level=log_level,
         color=wants_color(os.environ, no_color=options.no_color),
     )
     for warning in warnings:

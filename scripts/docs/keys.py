@@ -129,7 +129,7 @@ KEYS: dict[str, str] = {
     "metrics.enabled": "Whether requests are counted (true).",
     "metrics.file": "After each run, write the counters here in Prometheus' text format.",
     "log.file": "Append every message to this file.",
-    "log.level": "Least serious message that is written there.",
+    "log.level": "Least serious message that is written there (debug).",
     "allow_insecure_http": "Allow plain http to another machine.",
     "send_key_insecure": "Send the key over plain http too.",
     "x509_strict": "Check certificates by the strict rules of RFC 5280.",

@@ -256,6 +256,19 @@ def test_log_file_gets_what_is_said_and_keeps_what_it_had(fennec: Fennec, serve:
     assert CANARY not in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("level", "logged"),
+    [("debug", {"debug", "info", "error"}), ("info", {"info", "error"}), ("warning", {"error"}), ("error", {"error"})],
+)
+def test_the_log_file_gets_nothing_less_serious_than_its_level(
+    fennec: Fennec, serve: Serve, level: str, logged: set[str]
+) -> None:
+    serve(failure(400, "bad thing"))
+    (fennec.home / "log.toml").write_text(f"[log]\nfile = '{fennec.home}/log'\nlevel = '{level}'\n")
+    fennec.complete("-c", "log.toml").failed("request", 5)
+    assert {line.split()[2] for line in (fennec.home / "log").read_text().splitlines()} == logged
+
+
 def test_a_log_file_that_cannot_be_opened_is_an_output_error(fennec: Fennec) -> None:
     fennec.complete("--log-file", "no/such/place").failed("output", 18)
 
