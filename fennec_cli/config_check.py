@@ -12,7 +12,7 @@ from fennec_cli.config.starter import STARTER
 from fennec_cli.config.values import missing_variable
 from fennec_cli.config_report import as_json
 from fennec_cli.errors import ConfigError, FennecError, OutputError
-from fennec_cli.keys import Sources, place_of
+from fennec_cli.keys.places import Sources, configured_place
 from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS, provider_module
 
@@ -182,6 +182,8 @@ class _Check:
         elif settings.api_key:
             with self._collected(where):
                 configured = expand(settings.api_key, self._environ, where)
-                place = place_of(Sources(settings.name, environ={}, configured=configured))
-                if place is not None and not configured.startswith(("keyring:", "store:")):
+                if not configured:
+                    return
+                place = configured_place(Sources(settings.name, environ=self._environ, configured=configured))
+                if not configured.startswith(("keyring:", "store:")):
                     place.active()

@@ -139,7 +139,7 @@ def place_of(sources: Sources, state: "StateStore | None" = None) -> Place | Non
     if environ.get(own):
         return _text(own, environ[own])
     if sources.configured:
-        return _configured(sources)
+        return configured_place(sources)
     if sources.several:
         from fennec_cli.store import MemoryStore
 
@@ -191,7 +191,8 @@ def _file(path: str, name: str | None = None) -> Place:
     return Fixed(name or f"file {path}", lambda: _from_file(path))
 
 
-def _configured(sources: Sources) -> Place:
+def configured_place(sources: Sources) -> Place:
+    """Return the place that `api_key` names. Raises `AuthenticationError` for a stored key that is not there."""
     text, provider = sources.configured or "", sources.provider
     kind, _, rest = text.partition(":")
     if kind == "file":

@@ -306,6 +306,14 @@ def test_an_unset_variable_of_a_key_is_only_noted(fennec: Fennec) -> None:
     assert (result.stdout, result.stderr, result.status) == (b"", note, 0)
 
 
+@pytest.mark.parametrize("place", ["store:work", "keyring:work"])
+def test_a_stored_key_is_looked_for_in_the_index(fennec: Fennec, place: str) -> None:
+    write(user_file(fennec), f"[provider.openai]\napi_key = '{place}'\n")
+    assert "no key is stored under work" in fennec("config", "check").failed("config", 3)
+    fennec("keys", "set", "work", "-q", stdin=CANARY).succeeded("")
+    fennec("config", "check").succeeded("")
+
+
 def test_a_key_that_others_can_read_is_noted(fennec: Fennec) -> None:
     file = write(user_file(fennec), f"[provider.openai]\napi_key = '{CANARY}'\n", mode=0o644)
     result = fennec("config", "check")
