@@ -96,14 +96,16 @@ def run_set(config: Config, name: str, slot: Slot, keeping: Keeping) -> int:
     guard()
     secret = checked(_standard_input(), "standard input")
     vault = _vault(name, keeping)
-    store(name, secret, vault, os.environ, slot=slot)
+    store(name, secret, vault, os.environ, slot=slot, warn=notes.warn)
     _record(config, "key_stored", name, slot)
     notes.say(0, f"the {'next ' if slot == 'next' else ''}key of {name} is in {vault.title}")
     with closing(ProviderRegistry(config)) as registry:
-        if not _providers_of(config, name):
+        users = _providers_of(config, name)
+        if not users:
             notes.warn(f'no provider is called {name}; use the key with api_key = "store:{name}"')
-        elif (place := _first_place(registry, config, name)) and not isinstance(place, Stored):
-            notes.warn(f"{name} does not use it: the key in {place.name} comes first")
+        for user in users:
+            if (place := _first_place(registry, config, user)) and not isinstance(place, Stored):
+                notes.warn(f"{user} does not use it: the key in {place.name} comes first")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from fennec_cli.errors import AuthenticationError, ConfigError, IntegrityError
@@ -12,6 +12,8 @@ from fennec_cli.keys.places import Key
 from fennec_cli.keys.secret import Secret, checked
 from fennec_cli.keys.vaults import KeyVault, open_vault
 
+_TITLES = {"keyring": "the keyring", "file": "the encrypted file"}
+
 
 class Stored:
     """The keys that are stored under one name: an active one, perhaps a next and a retired one."""
@@ -20,7 +22,7 @@ class Stored:
         self._entry_name = name
         self._environ = environ
         self._vault: KeyVault | None = None
-        self.name = {"keyring": "the keyring", "file": "the encrypted file"}[index.read_index(environ)[name].vault]
+        self.name = _TITLES[index.read_index(environ)[name].vault]
 
     def active(self) -> Key:
         return self.in_slot("active")
@@ -39,8 +41,9 @@ class Stored:
                 hint = f"store one with `fennec keys set {self._entry_name}`"
                 raise AuthenticationError(f"no {slot} key is stored under {self._entry_name}", hint=hint)
             at = entry.slots[slot]
-            if self._vault is None:
+            if self._vault is None or self._vault.kind != entry.vault:
                 self._vault = open_vault(entry.vault, self._environ, backend=entry.backend)
+                self.name = _TITLES[entry.vault]
             text = self._vault.get(self._entry_name, at.id)
             if text is not None:
                 secret = checked(text, self.name)
@@ -57,8 +60,19 @@ class Stored:
         return entry
 
 
-def store(name: str, secret: Secret, vault: KeyVault, environ: Mapping[str, str], *, slot: Slot = "active") -> Entry:
-    """Put a key into a slot. The value goes first: a process that dies between the two leaves the old key in use."""
+def store(
+    name: str,
+    secret: Secret,
+    vault: KeyVault,
+    environ: Mapping[str, str],
+    *,
+    slot: Slot = "active",
+    warn: Callable[[str], None] = lambda _text: None,
+) -> Entry:
+    """Put a key into a slot. The value goes first: a process that dies between the two leaves the old key in use.
+
+    That the one before cannot be removed is only a warning.
+    """
     with index.changing(environ) as entries:
         entry = entries.get(name)
         if entry is None or entry.vault != vault.kind:
@@ -74,7 +88,10 @@ def store(name: str, secret: Secret, vault: KeyVault, environ: Mapping[str, str]
         entries[name] = entry._replace(
             generation=entry.generation + 1, slots={**entry.slots, slot: at}, backend=vault.backend
         )
-    _forget(name, before, entries[name], environ)
+    try:
+        _forget(name, before, entries[name], environ)
+    except (AuthenticationError, ConfigError, IntegrityError) as error:
+        warn(f"the key of {name} that was stored before cannot be removed: {error.message}")
     return entries[name]
 
 
@@ -102,11 +119,15 @@ def withdraw(name: str, id: str, environ: Mapping[str, str]) -> None:
 
 
 def remove(name: str, environ: Mapping[str, str], *, slot: Slot | None = None) -> None:
-    """Remove all keys of a name, or the one in a slot. The index goes first, so that nobody looks for what is gone."""
+    """Remove all keys of a name, or the one in a slot. The index goes first, so that nobody looks for what is gone.
+
+    A vault that cannot be reached keeps its keys, and the index goes on to name them.
+    """
     with index.changing(environ) as entries:
         before = entries.get(name)
         if before is None or (slot is not None and slot not in before.slots):
             raise AuthenticationError(f"no {slot + ' ' if slot else ''}key is stored under {name}")
+        open_vault(before.vault, environ, backend=before.backend).get(name, next(iter(before.slots.values())).id)
         left = {each: at for each, at in before.slots.items() if slot is not None and each != slot}
         after = before._replace(generation=before.generation + 1, slots=left) if left else None
         if after is None:

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 import pytest
@@ -216,6 +217,40 @@ def test_removed_keys_are_gone(fennec: Fennec) -> None:
     fennec("keys", "rm", "openai").succeeded("")
     assert rows(fennec) == []
     fennec("keys", "rm", "openai").failed("auth", 4)
+
+
+def lose_the_keyring(fennec: Fennec) -> Path:
+    """Store a key, and have the index say that it is in a keyring, which nobody can reach."""
+    fennec("keys", "set", "openai", stdin=OLD)
+    index = fennec.home / ".local/share/fennec/keys/index.json"
+    index.write_bytes(index.read_bytes().replace(b'"file"', b'"keyring"'))
+    return index
+
+
+def test_a_key_takes_the_place_of_one_in_a_keyring_that_is_gone(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("Hello"))
+    lose_the_keyring(fennec)
+    result = fennec("keys", "set", "openai", "--vault", "file", stdin=NEW)
+    warning = "the key of openai that was stored before cannot be removed: there is no keyring in this session"
+    assert (result.status, result.stderr.count(warning)) == (0, 1)
+    assert events(fennec) == ["key_stored", "key_stored"]
+    fennec.complete().succeeded("Hello")
+    assert sent_keys(peer) == [NEW]
+
+
+def test_a_key_in_a_keyring_that_cannot_be_reached_is_not_forgotten(fennec: Fennec) -> None:
+    index = lose_the_keyring(fennec)
+    before = index.read_bytes()
+    fennec("keys", "rm", "openai").failed("auth", 4)
+    assert index.read_bytes() == before
+
+
+def test_a_key_that_is_stored_for_a_provider_of_another_name_is_used_by_it(fennec: Fennec) -> None:
+    (fennec.home / "c.toml").write_text('[provider.openai]\napi_key = "store:work"\n')
+    assert fennec("keys", "set", "work", "-q", "-c", "c.toml", stdin=OLD).status == 0
+    result = fennec("keys", "set", "work", "-c", "c.toml", stdin=OLD, env={"FENNEC_OPENAI_API_KEY": NEW})
+    assert result.status == 0
+    assert "openai does not use it: the key in FENNEC_OPENAI_API_KEY comes first" in result.stderr
 
 
 def test_a_passphrase_instead_of_a_key_file(fennec: Fennec, serve: Serve) -> None:

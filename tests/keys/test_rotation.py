@@ -10,7 +10,7 @@ import pytest
 from fennec_cli.errors import AuthenticationError
 from fennec_cli.keys import Secret
 from fennec_cli.keys.file_vault import FileVault
-from fennec_cli.keys.index import Entry, read_index
+from fennec_cli.keys.index import Entry, changing, read_index
 from fennec_cli.keys.index import Stored as At
 from fennec_cli.keys.places import Fixed, Key, Listed, Sources, place_of
 from fennec_cli.keys.source import KeySource, too_old
@@ -111,6 +111,17 @@ def test_a_key_that_is_gone_from_its_vault_is_an_error(environ: Environ) -> None
     FileVault(environ).delete("openai", read_index(environ)["openai"].slots["active"].id)
     with pytest.raises(AuthenticationError, match="no longer in the encrypted file"):
         Stored("openai", environ).active()
+
+
+def test_a_key_that_another_process_has_moved_to_the_other_vault_is_looked_for_there(environ: Environ) -> None:
+    with_two_keys(environ)
+    place = Stored("openai", environ)
+    assert place.active().secret == Secret("sk-old-key")
+    with changing(environ) as entries:
+        entries["openai"] = entries["openai"]._replace(vault="keyring")
+    with pytest.raises(AuthenticationError, match="there is no keyring in this session"):
+        place.active()
+    assert place.name == "the keyring"
 
 
 def test_only_the_next_key_that_was_refused_is_withdrawn(environ: Environ) -> None:
