@@ -48,6 +48,12 @@ def tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:
     return NetworkError(f"{peer} closed the connection during the TLS handshake")
 
 
+def refuses_certificate(error: OSError) -> bool:
+    """Whether the other end does not take our certificate: in TLS 1.3 it says so to the first read, not before."""
+    reason = error.reason or "" if isinstance(error, ssl.SSLError) else ""
+    return "_ALERT_" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
+
+
 def _certificate_hint(code: int) -> str:
     """What helps against a verdict of X509_verify_cert_error_string(3)."""
     if code in (9, 10):

@@ -69,9 +69,17 @@ class Stream:
                         raise patience.overrun from None
                     end += longer_s
         except OSError as error:
-            raise NetworkError(f"the connection to {self._peer} broke ({error.strerror or error})") from error
+            raise self._broken(error) from error
         finally:
             patience.waited(time.monotonic() - start)
+
+    def _broken(self, error: OSError) -> FennecError:
+        if self._is_secured:
+            from fennec_cli.transport.handshake import refuses_certificate, tls_failure
+
+            if refuses_certificate(error):
+                return tls_failure(error, self._peer)
+        return NetworkError(f"the connection to {self._peer} broke ({error.strerror or error})")
 
     def write(self, data: bytes) -> None:
         self.is_at_body, self._head = False, b""
@@ -89,8 +97,15 @@ class Stream:
         except OSError as error:
             # A server may answer (413, 401) and close before it has read everything: its answer is worth more than
             # the broken pipe, and if there is none the read says so.
-            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+            if not self._has_left(error):
                 raise NetworkError(f"sending to {self._peer} failed ({error.strerror or error})") from error
+
+    def _has_left(self, error: OSError) -> bool:
+        if not self._is_secured:
+            return isinstance(error, BrokenPipeError | ConnectionResetError)
+        from ssl import SSLEOFError  # takes the place of EPIPE there
+
+        return isinstance(error, BrokenPipeError | ConnectionResetError | SSLEOFError)
 
     def close(self) -> None:
         self._socket.close()

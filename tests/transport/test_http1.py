@@ -2,11 +2,13 @@
 
 import random
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+import trustme
 
 from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.errors import ConfigError, NetworkError
@@ -172,6 +174,32 @@ def test_a_long_body_is_sent_whole() -> None:
 
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_answer_that_comes_before_the_request_was_read_is_heard(secure: bool) -> None:
+    authority, theirs, ours = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    authority.configure_trust(ours)
+    heard = threading.Event()
+
+    def serve() -> None:
+        raw, _ = listener.accept()
+        with theirs.wrap_socket(raw, server_side=True) if secure else raw as connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            heard.wait(5)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http{'s' if secure else ''}://127.0.0.1:{listener.getsockname()[1]}/x"
+        call = HTTPCall("POST", url, {}, bytes(8_000_000))
+        with HTTPClient(ours).exchange(call, {}, Patience(Limits(idle=5.0))) as exchange:
+            assert (exchange.status, exchange.read()) == (413, b"no")
+        heard.set()
+        thread.join(5)
 
 
 def test_a_connection_is_used_again_where_more_requests_follow() -> None:
