@@ -5,7 +5,10 @@ import signal
 import sys
 import threading
 import time
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+_Result = TypeVar("_Result")
 
 # CPython runs a handler between two instructions: a signal that comes just before a blocking call is seen only when the
 # call returns (6 of 150 runs hung, with two signals at the moment a request was sent). So no wait of ours is longer.
@@ -72,6 +75,19 @@ def tick_s(end: float) -> float:
     if left <= 0:
         raise TimeoutError
     return min(left, TICK_S)
+
+
+def tried(work: Callable[[], _Result], settimeout: Callable[[float], None], end: float) -> _Result:
+    """Do `work` again, each time for as long as `settimeout` is told, until it is done or `end` is reached.
+
+    Raises `TimeoutError` at the end (monotonic clock).
+    """
+    while True:
+        settimeout(tick_s(end))
+        try:
+            return work()
+        except TimeoutError:
+            check()
 
 
 def sleep(seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import time
 from typing import TYPE_CHECKING
 
 from fennec_cli import signals
@@ -13,27 +12,29 @@ if TYPE_CHECKING:
 
 
 def secured(
-    connection: "socket.socket | NestedTLS", context: ssl.SSLContext, hostname: str | None, *, by_hand: bool
+    connection: "socket.socket | NestedTLS", context: ssl.SSLContext, hostname: str | None, end: float, *, by_hand: bool
 ) -> "socket.socket | NestedTLS":
-    """Speak TLS over `connection`; `by_hand` reads through it, where `ssl` would take its descriptor."""
+    """Speak TLS over `connection`; `by_hand` reads through it, where `ssl` would take its descriptor.
+
+    Raises `TimeoutError` if that has not begun at `end` (monotonic clock), and other `OSError`s.
+    """
+    wrapped = _wrapped(connection, context, hostname, by_hand=by_hand)
+    try:
+        signals.tried(wrapped.do_handshake, wrapped.settimeout, end)
+        return wrapped
+    except BaseException:
+        wrapped.close()
+        raise
+
+
+def _wrapped(
+    connection: "socket.socket | NestedTLS", context: ssl.SSLContext, hostname: str | None, *, by_hand: bool
+) -> "ssl.SSLSocket | NestedTLS":
     if by_hand or isinstance(connection, ssl.SSLSocket) or not isinstance(connection, socket.socket):
         from fennec_cli.transport.tunnel import NestedTLS
 
         return NestedTLS(connection, context, hostname)
-    end = time.monotonic() + (connection.gettimeout() or 0.0)
-    wrapped = context.wrap_socket(connection, server_hostname=hostname, do_handshake_on_connect=False)
-    try:
-        while True:
-            wrapped.settimeout(signals.tick_s(end))
-            try:
-                wrapped.do_handshake()
-            except TimeoutError:
-                signals.check()
-            else:
-                return wrapped
-    except BaseException:
-        wrapped.close()
-        raise
+    return context.wrap_socket(connection, server_hostname=hostname, do_handshake_on_connect=False)
 
 
 def tls_failure(error: OSError, peer: str) -> NetworkError | TLSError:

@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fennec_cli import signals
@@ -87,9 +88,9 @@ class Stream:
         view = memoryview(data)
         try:
             while view:
-                self._socket.settimeout(patience.write_s())
                 moment = time.monotonic()
-                view = view[self._socket.send(view) :]
+                end = moment + patience.write_s()
+                view = view[signals.tried(partial(self._socket.send, view), self._socket.settimeout, end) :]
                 if network.sent_at is None:
                     network.sent_at = moment
         except TimeoutError:
@@ -115,9 +116,8 @@ class Stream:
         from fennec_cli.transport.tunnel import open_tunnel
 
         patience = self._network.clocks()
-        self._socket.settimeout(patience.connect_s())
         try:
-            open_tunnel(self._socket, proxy, host, port)
+            open_tunnel(self._socket, proxy, host, port, time.monotonic() + patience.connect_s())
         except TimeoutError:
             self.close()
             raise patience.overrun_at(f"{self._peer} to {host}:{port}") from None
@@ -131,10 +131,10 @@ class Stream:
         from fennec_cli.transport.handshake import secured, tls_failure
 
         patience = self._network.clocks()
-        self._socket.settimeout(patience.connect_s())
         start = time.monotonic()
+        end = start + patience.connect_s()
         try:
-            wrapped = secured(self._socket, context, host, by_hand=self._network.arrival is not None)
+            wrapped = secured(self._socket, context, host, end, by_hand=self._network.arrival is not None)
         except TimeoutError:
             self.close()
             raise patience.overrun_at(f"{self._peer} (TLS)") from None

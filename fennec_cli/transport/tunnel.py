@@ -6,9 +6,12 @@ says which setting to change.
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
+from fennec_cli import signals
 from fennec_cli.errors import AuthenticationError, FennecError, NetworkError
 from fennec_cli.transport.proxy import Proxy
 
@@ -27,14 +30,32 @@ _SOCKS_REPLIES = {
 _FORBIDDEN = {2, 7, 8}
 
 
-def open_tunnel(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
-    """Make `connection`, one to the proxy, a connection to the server. Raises `NetworkError`, `AuthenticationError`."""
+def open_tunnel(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int, end: float) -> None:
+    """Make `connection`, one to the proxy, a connection to the server.
+
+    Raises `NetworkError`, `AuthenticationError`, and `TimeoutError` if it is none at `end` (monotonic clock).
+    """
     try:
-        (_socks if proxy.scheme == "socks5h" else _connect)(connection, proxy, host, port)
+        (_socks if proxy.scheme == "socks5h" else _connect)(_Until(connection, end), proxy, host, port)
     except TimeoutError:
         raise
     except OSError as error:
         raise _broken(proxy, error.strerror or str(error)) from error
+
+
+class _Until:
+    """What reads from a connection and writes to it until `end`, however often it is asked to."""
+
+    def __init__(self, connection: "socket.socket | NestedTLS", end: float) -> None:
+        self._connection, self._end = connection, end
+
+    def recv(self, size: int) -> bytes:
+        return signals.tried(lambda: self._connection.recv(size), self._connection.settimeout, self._end)
+
+    def sendall(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[signals.tried(partial(self._connection.send, left), self._connection.settimeout, self._end) :]
 
 
 def refused(proxy: Proxy) -> AuthenticationError:
@@ -44,7 +65,7 @@ def refused(proxy: Proxy) -> AuthenticationError:
     return AuthenticationError(f"the proxy {proxy.shown} {what} (407)", hint=hint, status=407)
 
 
-def _connect(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
+def _connect(connection: _Until, proxy: Proxy, host: str, port: int) -> None:
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
     if proxy.basic:
@@ -66,7 +87,7 @@ def _connect(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, p
         raise _unwilling(proxy, host, port, f"status {status}", retryable=status.startswith("5"))
 
 
-def _socks(connection: "socket.socket | NestedTLS", proxy: Proxy, host: str, port: int) -> None:
+def _socks(connection: _Until, proxy: Proxy, host: str, port: int) -> None:
     name = host.encode("idna") if not host.isascii() else host.encode()
     user, password = (proxy.user or "").encode(), (proxy.password or "").encode()
     if max(len(name), len(user), len(password)) > 255:
@@ -100,7 +121,7 @@ def _socks_address(host: str, name: bytes) -> bytes:
     return bytes([3, len(name)]) + name
 
 
-def _exactly(connection: "socket.socket | NestedTLS", size: int, proxy: Proxy) -> bytes:
+def _exactly(connection: _Until, size: int, proxy: Proxy) -> bytes:
     data = b""
     while len(data) < size:
         piece = connection.recv(size - len(data))
@@ -122,7 +143,11 @@ def _broken(proxy: Proxy, reason: str) -> NetworkError:
 
 
 class NestedTLS:
-    """TLS over whatever reads and writes like a socket, TLS to a proxy for one: `ssl` does it for plain ones only."""
+    """TLS over whatever reads and writes like a socket, TLS to a proxy for one: `ssl` does it for plain ones only.
+
+    As with an `SSLSocket`, a time limit is one for the whole of a call, and what raised `TimeoutError` can be called
+    again with the same arguments to go on.
+    """
 
     def __init__(
         self, outer: "socket.socket | NestedTLS", context: ssl.SSLContext, server_hostname: str | None
@@ -130,22 +155,30 @@ class NestedTLS:
         self._outer = outer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
-        self._do(self._tls.do_handshake)
+        self._limit_s = 0.0
+        self._taken = 0  # bytes of the data that is being sent
+        self._unsent = memoryview(b"")  # what became of them
+
+    def do_handshake(self) -> None:
+        end = time.monotonic() + self._limit_s
+        self._do(self._tls.do_handshake, end)
+        self._flush(end)
 
     def recv(self, size: int) -> bytes:
         try:
-            return self._do(lambda: self._tls.read(size))
+            return self._do(lambda: self._tls.read(size), time.monotonic() + self._limit_s)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # as `SSLSocket` does; HTTP says whether anything is missing
             return b""
 
     def send(self, data: bytes | memoryview) -> int:
-        return self._do(lambda: self._tls.write(data))
+        if not self._taken:
+            self._taken = self._tls.write(data)
+        self._flush(time.monotonic() + self._limit_s)
+        taken, self._taken = self._taken, 0
+        return taken
 
-    def sendall(self, data: bytes) -> None:
-        self.send(data)
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._outer.settimeout(seconds)
+    def settimeout(self, seconds: float) -> None:
+        self._limit_s = seconds
 
     def fileno(self) -> int:
         return self._outer.fileno()
@@ -162,22 +195,25 @@ class NestedTLS:
     def getpeercert(self) -> Any:
         return self._tls.getpeercert()
 
-    def _do(self, work: Callable[[], _Result]) -> _Result:
+    def _do(self, work: Callable[[], _Result], end: float) -> _Result:
         while True:
             try:
-                result = work()
+                return work()
             except ssl.SSLWantReadError:
-                self._flush()
+                self._flush(end)
+                self._outer.settimeout(signals.tick_s(end))
                 data = self._outer.recv(64 * 1024)
                 if data:
                     self._incoming.write(data)
                 else:
                     self._incoming.write_eof()
-                continue
-            self._flush()
-            return result
 
-    def _flush(self) -> None:
-        left = memoryview(self._outgoing.read())
-        while left:
-            left = left[self._outer.send(left) :]
+    def _flush(self, end: float) -> None:
+        while left := self._unsent or memoryview(self._outgoing.read()):
+            self._unsent = left[:0]  # but for a time that is over, what cannot be sent is not tried again
+            try:
+                self._outer.settimeout(signals.tick_s(end))
+                self._unsent = left[self._outer.send(left) :]
+            except TimeoutError:
+                self._unsent = left
+                raise

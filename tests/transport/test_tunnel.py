@@ -1,18 +1,27 @@
 """What a SOCKS or HTTP proxy may answer, byte by byte."""
 
+import random
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+import trustme
 
-from fennec_cli.errors import AuthenticationError, FennecError, NetworkError
+from fennec_cli import signals
+from fennec_cli.errors import AuthenticationError, FennecError, NetworkError, ProviderTimeout
+from fennec_cli.transport import tunnel
+from fennec_cli.transport.handshake import secured
+from fennec_cli.transport.network import Network
+from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.transport.proxy import Proxy
-from fennec_cli.transport.tunnel import open_tunnel
 
 SOCKS = Proxy("socks5h", "proxy", 1080, "me", "canary", "ALL_PROXY")
 HTTP = Proxy("http", "proxy", 3128, "me", "canary", "HTTPS_PROXY")
+LONGEST_S = 5.0
 BOUND = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34"
 
 
@@ -35,13 +44,16 @@ def proxy_that_says(*answers: bytes) -> Iterator[tuple[socket.socket, list[bytes
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    ours.settimeout(5)
     try:
         yield ours, heard
-        thread.join(5)
+        thread.join(LONGEST_S)
     finally:
         ours.close()
         theirs.close()
+
+
+def open_tunnel(connection: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+    tunnel.open_tunnel(connection, proxy, host, port, time.monotonic() + LONGEST_S)
 
 
 def test_socks_with_a_user_and_a_name() -> None:
@@ -106,3 +118,108 @@ def test_a_head_without_end_is_cut() -> None:
         with pytest.raises(NetworkError, match="too long"):
             open_tunnel(connection, HTTP, "api.example.org", 443)
         connection.close()
+
+
+@contextmanager
+def dawdling(said: bytes) -> Iterator[socket.socket]:
+    """A listener whose connections are told `said`, a byte at a time, and then nothing."""
+    over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):  # who has heard enough leaves
+            connection, _ = listener.accept()
+            with connection:
+                for at in range(len(said)):
+                    connection.sendall(said[at : at + 1])
+                    if over.wait(0.05):
+                        return
+                over.wait(LONGEST_S)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener
+        over.set()
+    thread.join(LONGEST_S)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [(SOCKS, b"\x05\x02\x01\x00" + BOUND), (HTTP, b"HTTP/1.1 200 yes\r\n\r\n")],
+    ids=["socks", "http"],
+)
+@pytest.mark.parametrize(("connect", "in_s"), [(0.3, 60.0), (60.0, 0.3)])
+def test_a_proxy_that_dawdles_gets_no_more_time_than_others(
+    proxy: Proxy, said: bytes, connect: float, in_s: float
+) -> None:
+    with dawdling(said) as listener:
+        network = Network(proxy=proxy._replace(host="127.0.0.1", port=listener.getsockname()[1]))
+        start = time.monotonic()
+        network.patience = Patience(Limits(connect=connect), deadline=start + in_s)
+        what = "could not connect within 0.3 s" if connect < in_s else "the deadline passed"
+        with pytest.raises(ProviderTimeout, match=what):
+            network.connect_tcp("api.example.org", 443)
+        assert 0.25 < time.monotonic() - start < 0.6
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_handshake_that_dawdles_ends(by_hand: bool) -> None:
+    with dawdling(b"\x16\x03\x03\x40\x00" + bytes(100)) as listener:
+        start = time.monotonic()
+        connection = socket.create_connection(listener.getsockname())
+        with connection, pytest.raises(TimeoutError):
+            secured(connection, ssl.create_default_context(), "a.example", start + 0.3, by_hand=by_hand)
+        assert 0.25 < time.monotonic() - start < 0.6
+
+
+def test_tls_inside_of_tls_goes_on_where_its_time_was_over() -> None:
+    authority = trustme.CA()
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("a.example").configure_cert(theirs)
+    authority.configure_trust(ours)
+    data, heard = random.Random(1).randbytes(3_000_000), bytearray()
+
+    def serve(raw: socket.socket) -> None:
+        with theirs.wrap_socket(raw, server_side=True) as connection:
+            while len(heard) < len(data):
+                if len(heard) % 7 == 0:
+                    time.sleep(0.02)
+                heard.extend(connection.recv(65536))
+            connection.sendall(b"ok")
+
+    near, far = socket.socketpair()
+    thread = threading.Thread(target=serve, args=(far,), daemon=True)
+    thread.start()
+    connection = secured(near, ours, "a.example", time.monotonic() + LONGEST_S, by_hand=True)
+    with near:
+        connection.settimeout(0.005)
+        left, late = memoryview(data), 0
+        while left:
+            try:
+                left = left[connection.send(left) :]
+            except TimeoutError:
+                late += 1
+        connection.settimeout(LONGEST_S)
+        assert connection.recv(10) == b"ok"
+        thread.join(LONGEST_S)
+    assert late
+    assert heard == data
+
+
+def test_who_is_to_stop_does_not_wait_for_a_proxy() -> None:
+    over: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            network.connect_tcp("api.example.org", 443)
+        except signals.Halted as error:
+            over.append(error)
+
+    with dawdling(b"") as listener:
+        network = Network(proxy=HTTP._replace(host="127.0.0.1", port=listener.getsockname()[1]))
+        network.patience = Patience(Limits(connect=LONGEST_S))
+        thread = signals.HaltableThread(target=connect, daemon=True)
+        thread.start()
+        thread.halt(KeyError())
+        thread.join(LONGEST_S / 2)
+        assert over
