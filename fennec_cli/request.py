@@ -108,6 +108,12 @@ class CompletionRequest(NamedTuple):
     attempt: int = 1  # which attempt at it this is
     provider: str = ""  # who has to answer it, where a row of a batch names another model than the run's
 
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        wanted = self.options.get("n")
+        return wanted if isinstance(wanted, int) and wanted > 0 else 1
+
     @classmethod
     def from_text(
         cls,

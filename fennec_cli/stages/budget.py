@@ -59,7 +59,7 @@ def budget(inner: Stage, purse: Purse, spending: Spending) -> Stage:
 def estimate(request: CompletionRequest, price: Price, output_tokens: float) -> float:
     """What a request costs in USD if its answer is so long."""
     given = sum(estimate_tokens(message.content) for message in request.messages)
-    return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
+    return (given * price.input + request.choices * output_tokens * price.output) / 1e6
 
 
 def reservation(request: CompletionRequest, purse: Purse) -> float:
@@ -73,12 +73,7 @@ def _expected_tokens(request: CompletionRequest, purse: Purse) -> float:
 
 def _at_most(request: CompletionRequest, price: Price, output_tokens: float) -> float:
     given = sum(_MARGIN * estimate_tokens(message.content) + _FRAME_TOKENS for message in request.messages)
-    return (given * price.input + _choices(request) * output_tokens * price.output) / 1e6
-
-
-def _choices(request: CompletionRequest) -> int:
-    choices = request.options.get("n", 1)
-    return choices if isinstance(choices, int) and choices > 0 else 1
+    return (given * price.input + request.choices * output_tokens * price.output) / 1e6
 
 
 class _Meter:

@@ -28,7 +28,7 @@ def chunks_of(
     kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     expected = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}[dialect.FRAMING]
     if kind in (expected, "") and request.stream:
-        yield from read_stream(exchange.chunks, dialect.FRAMING, dialect.decode, patience, Fold())
+        yield from read_stream(exchange.chunks, dialect.FRAMING, dialect.decode, patience, Fold(request.choices))
     elif kind == "application/json" or (dialect.FRAMING == "ndjson" and not request.stream):
         yield from read_whole(exchange.read(), dialect, patience)
     else:
@@ -49,10 +49,10 @@ def read_whole(body: bytes, dialect: Dialect, patience: Patience) -> Chunks:
 
 
 class Fold:
-    """What is remembered from event to event of one answer."""
+    """What is remembered from event to event of an answer, for which so many `choices` were asked."""
 
-    def __init__(self) -> None:
-        self.finish, self.numbers = _FinishWatch(), CallNumbers()
+    def __init__(self, choices: int = 1) -> None:
+        self.finish, self.numbers = _FinishWatch(choices), CallNumbers()
 
 
 def read_stream(
@@ -77,6 +77,7 @@ def read_stream(
                 if ended:  # what follows is ignored, be it in the same piece
                     break
             if ended:
+                finish.ended()
                 break
             yield PAUSE
         else:
@@ -111,9 +112,10 @@ def new_decoder(framing: Framing) -> Decoder:
 
 
 class _FinishWatch:
-    """Knows whether every choice that was seen has its finish reason."""
+    """Knows whether every choice has its finish reason: as many as were asked for, and all that were seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
         self._open: set[int] = set()
         self._finished: set[int] = set()
 
@@ -130,6 +132,10 @@ class _FinishWatch:
             if self.complete:
                 patience.finish_seen()
 
+    def ended(self) -> None:
+        """The provider says that no more choices come; one that knows no `n` gives one, whatever was asked for."""
+        self._wanted = 1
+
     @property
     def complete(self) -> bool:
-        return bool(self._finished) and not self._open
+        return len(self._finished) >= self._wanted and not self._open
