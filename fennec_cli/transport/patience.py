@@ -55,6 +55,7 @@ class Patience:
     def event_seen(self) -> None:
         if self._phase == "first event":
             self._phase = "stream"
+            self._waited_for_content = 0.0
 
     def content_seen(self) -> None:
         self._waited_for_content = 0.0

@@ -47,6 +47,15 @@ def test_bytes_without_content_have_a_limit_of_their_own() -> None:
         patience.read_s()
 
 
+def test_that_limit_begins_with_the_first_event() -> None:
+    patience = Patience(LIMITS._replace(first_event=60), clock=Clock())
+    patience.waited(50)
+    patience.event_seen()
+    assert patience.read_s() == 3
+    patience.waited(19)
+    assert patience.read_s() == 1
+
+
 def test_content_starts_that_limit_anew() -> None:
     patience = Patience(LIMITS, clock=Clock())
     patience.event_seen()
