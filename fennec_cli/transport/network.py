@@ -26,6 +26,9 @@ Address = tuple[Any, ...]
 Resolver = Callable[[str, int], list[Address]]
 
 
+LEAST_S = 0.5  # for an address, as long as there is time: less is too short for a server on the other side of the world
+
+
 class Seen(NamedTuple):
     """How the last connection was made: the address, of the proxy if there is one, and the seconds each step took."""
 
@@ -92,17 +95,20 @@ class Network:
         start = time.monotonic()
         addresses = self._resolve(host, port, patience, resolver)
         resolved = time.monotonic()
-        for address in addresses:
+        end = resolved + patience.connect_s()
+        for number, address in enumerate(addresses):
+            now = time.monotonic()
+            share = (end - now) / (len(addresses) - number)
             try:
-                connection = _connected(address, patience.connect_s())
-            except TimeoutError:
-                raise patience.overrun_at(place) from None
+                connection = _connected(address, min(end, now + max(share, LEAST_S)))
             except OSError as error:
                 failure = error
                 continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.seen = Seen(str(address[0]), resolved - start, time.monotonic() - resolved)
             return connection if self.arrival is None else self._stamped(connection, self.arrival)
+        if isinstance(failure, TimeoutError):
+            raise patience.overrun_at(place)
         reason = failure.strerror if failure and failure.strerror else "no address"
         raise NetworkError(f"cannot connect to {place} ({reason})", hint=hint)
 
@@ -165,12 +171,11 @@ def _system_addresses(host: str, port: int) -> list[Address]:
     return [info[4] for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
 
 
-def _connected(address: Address, timeout_s: float) -> socket.socket:
+def _connected(address: Address, end: float) -> socket.socket:
     """Connect, in waits short enough for a signal to be seen. Raises `TimeoutError` and other `OSError`s."""
     connection = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
-    end = time.monotonic() + timeout_s
     try:
-        connection.settimeout(min(timeout_s, signals.TICK_S))
+        connection.settimeout(signals.tick_s(end))
         try:
             connection.connect(address)
         except TimeoutError:  # it goes on being tried
