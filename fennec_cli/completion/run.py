@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from fennec_cli import signals
 from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
-from fennec_cli.backoff import DEFAULT_MAX_WAIT_S
 from fennec_cli.batch import run_one
 from fennec_cli.chunk import ChunkMetadata
 from fennec_cli.completion.options import CompleteOptions
@@ -261,8 +260,9 @@ class _Run:
         retry = provider.retry
         if options.retries is not None:
             retry = retry._replace(max_attempts=options.retries + 1)
-        max_wait = next(wait for wait in (options.max_wait, provider.max_wait, DEFAULT_MAX_WAIT_S) if wait is not None)
-        retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
+        max_wait = provider.max_wait if options.max_wait is None else options.max_wait
+        if max_wait is not None:
+            retry = retry._replace(max_retry_after=min(retry.max_retry_after, max_wait))
         return PipelineSettings(
             retry=retry,
             atomic=options.holds,

@@ -415,6 +415,21 @@ def test_a_wait_longer_than_allowed_is_not_begun(fennec: Fennec, serve: Serve) -
     assert len(peer.requests) == 1
 
 
+@pytest.mark.parametrize("setting", [None, "option", "configuration"])
+def test_a_provider_may_ask_for_two_minutes_unless_that_is_longer_than_allowed(
+    fennec: Fennec, serve: Serve, setting: str | None
+) -> None:
+    serve(failure(429, "slow down", "retry-after: 110"))
+    (fennec.home / "c.toml").write_text('[provider.openai]\nmax_wait = "90s"\n' if setting == "configuration" else "")
+    limit = ("--max-wait", "90s") if setting == "option" else ()
+    with fennec.start("complete", "--no-stdin", "hi", "--ndjson", "-c", "c.toml", *limit) as process:
+        assert process.stdout is not None
+        event = orjson.loads(process.stdout.readline())
+        process.kill()
+    assert event["type"] == ("error" if setting else "retry")
+    assert event["retry_after_s" if setting else "wait_s"] >= 110
+
+
 def test_a_wait_beyond_the_deadline_is_not_begun(fennec: Fennec, serve: Serve) -> None:
     serve(failure(503, "later", "retry-after: 30"))
     begin = time.monotonic()
