@@ -19,7 +19,7 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 class TokenUsage(NamedTuple):
-    """Token counts as the provider reports them; `estimated` is true where it reported none."""
+    """Token counts as the provider reports them; `estimated` is true where it reported none, or not to the end."""
 
     input_tokens: int = 0  # all input, cached included
     output_tokens: int = 0  # all output, reasoning included
@@ -40,6 +40,12 @@ class TokenUsage(NamedTuple):
             max(self.reasoning_tokens, later.reasoning_tokens),
             self.estimated and later.estimated,
         )
+
+    def at_least(self, characters_out: int) -> "TokenUsage":
+        """Count an answer of so many characters where the provider has not counted its output to the end."""
+        if not self.estimated:
+            return self
+        return self._replace(output_tokens=max(self.output_tokens, -(-characters_out // 4)))
 
 
 class ToolCallDelta(NamedTuple):

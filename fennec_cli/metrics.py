@@ -152,7 +152,8 @@ def _answered(new: Record, attempt: Attempt) -> None:
     counts = [usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens]
     for name in ("tokens",) if attempt.cost_usd is not None else ("tokens", "unpriced"):
         new[name] = [old + more for old, more in zip(new.get(name, (0, 0, 0, 0)), counts, strict=True)]
-    new["mean_out"] = _decayed(new.get("mean_out"), usage.output_tokens)
+    if not usage.estimated:
+        new["mean_out"] = _decayed(new.get("mean_out"), usage.output_tokens)
 
 
 def _decayed(old: float | None, value: float) -> float:

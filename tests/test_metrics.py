@@ -73,6 +73,11 @@ def test_recent_answers_weigh_more() -> None:
     assert recent(after(Attempt("cancelled", 1.0))).success_rate is None
 
 
+def test_output_that_was_not_counted_to_the_end_says_nothing_about_the_usual_length() -> None:
+    counted, uncounted = Attempt(None, 1.0, 0.1, USAGE), Attempt(None, 1.0, 0.1, TokenUsage(1000, estimated=True))
+    assert recent(after(counted, uncounted)).output_tokens == 200.0
+
+
 def test_the_rate_is_that_of_the_last_minute() -> None:
     record = begin(begin(None, NOW), NOW + 30)
     assert read(record, NOW + 30).requests_per_second == pytest.approx(2 / 60)

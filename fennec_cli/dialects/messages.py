@@ -217,7 +217,7 @@ def _opening(message: dict[str, Any]) -> CompletionChunk:
     """The usage at the start counts the input; the output that it counts is a guess until the end."""
     metadata = ChunkMetadata(model=message.get("model") or None, response_id=message.get("id") or None)
     usage = message.get("usage")
-    known = _usage({**usage, "output_tokens": 0}) if usage else None
+    known = _usage({**usage, "output_tokens": 0})._replace(estimated=True) if usage else None
     return CompletionChunk(role="assistant", metadata=metadata, usage=known)
 
 

@@ -117,7 +117,7 @@ class _Meter:
         if price is None or not (self.sent or self.usage):
             return 0.0
         if self.usage is not None:
-            return price.cost_usd(self.usage)
+            return price.cost_usd(self.usage.at_least(self._characters))
         return estimate(self._request, price, -(-self._characters // 4))
 
 

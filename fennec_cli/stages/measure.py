@@ -14,7 +14,7 @@ Price = Callable[[str, str, TokenUsage], float | None]  # provider, model, usage
 def measure(
     inner: Stage, *, price: Price = lambda _provider, _model, _usage: None, clock: Callable[[], float] = time.monotonic
 ) -> Stage:
-    """Add a last chunk with time to first token, total time (seconds), cost, and usage where the provider sent none."""
+    """Add a last chunk with the times (seconds), the cost, and the usage where the provider has not counted it."""
 
     def stage(request: CompletionRequest) -> Chunks:
         start, first, bytes_out = clock(), None, 0
@@ -37,23 +37,19 @@ def measure(
                     opening = chunk.metadata
                 yield chunk
         total = clock() - start
-        known = usage or _estimated(request, bytes_out)
+        known = (usage or _estimated(request)).at_least(bytes_out)
         cost = None
         if opening is not None and opening.cached:
             cost = 0.0
         elif not reported_cost and opening is not None:
             cost = price(opening.provider or "", opening.model or request.model, known)
         yield CompletionChunk(
-            usage=None if usage else known,
+            usage=known if known.estimated else None,
             metadata=ChunkMetadata(ttft_s=first, total_s=total, cost_usd=cost),
         )
 
     return stage
 
 
-def _estimated(request: CompletionRequest, characters_out: int) -> TokenUsage:
-    return TokenUsage(
-        input_tokens=sum(estimate_tokens(message.content) for message in request.messages),
-        output_tokens=-(-characters_out // 4),
-        estimated=True,
-    )
+def _estimated(request: CompletionRequest) -> TokenUsage:
+    return TokenUsage(sum(estimate_tokens(message.content) for message in request.messages), estimated=True)

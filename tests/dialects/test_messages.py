@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from fennec_cli.chunk import TERMINATOR, CompletionChunk
+from fennec_cli.chunk import TERMINATOR, CompletionChunk, TokenUsage
 from fennec_cli.dialects import messages
 from fennec_cli.errors import Overloaded, ProtocolError, ProviderError, RequestError, ServerError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling, Tool, ToolCall
@@ -75,6 +75,16 @@ def test_the_answer_says_its_model_and_id_first() -> None:
     assert first.role == "assistant"
     assert first.metadata is not None
     assert (first.metadata.model, first.metadata.response_id) == ("claude-sonnet-5-5", "msg_01XAbCdEfGhIjKlMnOpQrSt")
+
+
+def test_the_usage_at_the_start_is_an_estimate_until_the_end_says_more() -> None:
+    start = (
+        b'data: {"type":"message_start","message":{"id":"m","model":"c",'
+        b'"usage":{"input_tokens":10,"output_tokens":1}}}\n\n'
+    )
+    end = b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":4}}\n\n'
+    assert folded(decode(messages, start)).usage == TokenUsage(input_tokens=10, estimated=True)
+    assert folded(decode(messages, start + end)).usage == TokenUsage(input_tokens=10, output_tokens=4)
 
 
 def test_a_refusal_says_why() -> None:

@@ -1,15 +1,20 @@
-"""hold, judge and measure."""
+"""budget, hold, judge and measure."""
 
 import pytest
 
+from fennec_cli.budget import Budget
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.errors import ContentFiltered, FennecError, NetworkError, Truncated
 from fennec_cli.pricing import Price
 from fennec_cli.request import CompletionRequest, Message, Sampling
+from fennec_cli.spending import Spending
 from fennec_cli.stages import Chunks
+from fennec_cli.stages.budget import Purse, budget
 from fennec_cli.stages.hold import hold
 from fennec_cli.stages.judge import judge
 from fennec_cli.stages.measure import measure
+from fennec_cli.store import MemoryStore
+from tests.cases import folded
 
 REQUEST = CompletionRequest((Message("user", "12345678"),), "m")
 
@@ -72,6 +77,30 @@ def test_measure_says_times_and_cost_in_a_last_chunk() -> None:
 def test_measure_estimates_usage_where_the_provider_sent_none() -> None:
     last = list(measure(inner_of(CompletionChunk(content="a" * 40)))(REQUEST))[-1]
     assert last.usage == TokenUsage(input_tokens=2, output_tokens=10, estimated=True)
+
+
+def test_measure_counts_the_output_that_the_provider_did_not() -> None:
+    opening = CompletionChunk(usage=TokenUsage(input_tokens=7, estimated=True))
+    assert folded(list(measure(inner_of(opening, CompletionChunk(content="a" * 41)))(REQUEST))).usage == TokenUsage(
+        input_tokens=7, output_tokens=11, estimated=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [(None, 2 + 10), (TokenUsage(7, 0, estimated=True), 7 + 10), (TokenUsage(7, 3, estimated=False), 7 + 3)],
+)
+def test_a_budget_pays_for_what_came_before_the_answer_broke(told: TokenUsage | None, cost: float) -> None:
+    money = Spending([Budget("run", 5000.0, "run")], MemoryStore())
+    opening = CompletionChunk(metadata=ChunkMetadata(provider="p", model="m"), usage=told)
+    stage = budget(
+        inner_of(opening, CompletionChunk(content="a" * 40), NetworkError("cut")),
+        Purse(Price(1e6, 1e6), "p/m"),
+        money,
+    )
+    with pytest.raises(NetworkError):
+        list(stage(REQUEST))
+    assert money.left_usd() == pytest.approx(5000.0 - cost)
 
 
 def test_cached_tokens_have_their_own_price() -> None:
