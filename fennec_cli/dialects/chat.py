@@ -26,12 +26,25 @@ FRAMING: Framing = "sse"
 PATH = "/chat/completions"
 FETCHED = frozenset({"document"})
 
+# OpenAI's words, then those of compatible servers (TGI, Mistral, Zhipu, and gateways to Anthropic and Google). What is
+# not here may stand for an answer that was cut short: `abort` (vLLM), `insufficient_system_resource` (DeepSeek).
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "content_filter": "content_filter",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+    "refusal": "content_filter",
+    "tool_use": "tool_calls",
 }
 
 
@@ -126,12 +139,13 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 chunks.append(CompletionChunk(tool_call=_tool_call(call, position), index=index))
         finish = choice.get("finish_reason")
-        if finish is not None:
-            if finish == "error":
-                raise ProtocolError("the provider ended the answer with finish reason `error`")
+        if finish:
+            reason = _FINISH.get(finish.lower())
+            if reason is None:
+                raise ProtocolError(f"the provider ended the answer with finish reason `{finish:.80}`")
             category = content_filter.category(choice.get("content_filter_results"))  # Azure
             metadata = ChunkMetadata(detail=category) if category else None
-            chunks.append(CompletionChunk(finish_reason=_FINISH.get(finish, "stop"), metadata=metadata, index=index))
+            chunks.append(CompletionChunk(finish_reason=reason, metadata=metadata, index=index))
     if document.get("usage"):
         cost = document["usage"].get("cost")  # OpenRouter, in USD
         price = None if cost is None else ChunkMetadata(cost_usd=float(cost))

@@ -22,7 +22,7 @@ FRAMING: Framing = "ndjson"
 PATH = "/api/chat"
 FETCHED = frozenset({"image"})  # no document is taken at all: to fetch one before saying so helps nobody
 
-_FINISH: dict[str, FinishReason] = {"length": "length"}  # all others are a stop: stop, load, unload
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
 _THINK: dict[str, bool | str] = {"none": False, "low": "low", "medium": "medium", "high": "high", "max": "max"}
 
 
@@ -148,8 +148,10 @@ def _ending(document: dict[str, Any]) -> list[CompletionChunk]:
     reason = document.get("done_reason")
     if not reason:
         raise NetworkError("the model's runner ended before the answer did")
+    if reason not in _FINISH:
+        raise ProtocolError(f"the provider ended the answer with done_reason `{reason!s:.80}`")
     metadata = ChunkMetadata(model=document.get("model") or None)
-    return [CompletionChunk(finish_reason=_FINISH.get(reason, "stop"), usage=_usage(document), metadata=metadata)]
+    return [CompletionChunk(finish_reason=_FINISH[reason], usage=_usage(document), metadata=metadata)]
 
 
 def _usage(document: dict[str, Any]) -> TokenUsage | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fennec_cli.chunk import CompletionChunk
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.openai_errors import decode_error
 from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProtocolError, ProviderError, RateLimitError
@@ -78,9 +79,29 @@ def test_events_with_nothing_for_us_are_passed_over(data: bytes) -> None:
     assert chat.decode(Event(data)) == []
 
 
-def test_finish_reason_error_is_a_failure() -> None:
-    with pytest.raises(ProviderError):
-        chat.decode(Event(b'{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}'))
+def finishing(reason: str) -> list[CompletionChunk]:
+    return chat.decode(Event(f'{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}'.encode()))
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [("stop", "stop"), ("STOP", "stop"), ("eos_token", "stop"), ("length", "length"), ("MAX_TOKENS", "length"),
+     ("content_filter", "content_filter"), ("sensitive", "content_filter"), ("tool_calls", "tool_calls"),
+     ("function_call", "tool_calls")],
+)  # fmt: skip
+def test_every_finish_reason_has_its_finish(reason: str, finish: str) -> None:
+    (chunk,) = finishing(reason)
+    assert chunk.finish_reason == finish
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource", "on_strike"])
+def test_a_finish_reason_that_nobody_knows_is_no_success(reason: str) -> None:
+    with pytest.raises(ProtocolError, match=reason):
+        finishing(reason)
+
+
+def test_an_empty_finish_reason_does_not_end_the_answer() -> None:
+    assert finishing("") == []
 
 
 @pytest.mark.parametrize("fault", ['"just text"', '{"message":"m"}', '{"code":500}', '{"code":"429","type":7}', "[1]"])

@@ -81,6 +81,7 @@ def test_an_end_without_a_reason_is_an_error(reason: str) -> None:
         b'{"message": {"tool_calls": [7]}}',
         b'{"message": {"tool_calls": [{"id": "a"}]}}',
         b'{"done": true, "done_reason": ["stop"]}',
+        b'{"done": true, "done_reason": "on_strike"}',
         b'{"done": true, "done_reason": "stop", "eval_count": "many"}',
         b"[]",
         b"7",
