@@ -113,6 +113,7 @@ class ChunkMetadata(NamedTuple):
     filter_hits: int | None = None  # secrets and personal data that the filter saw, in both directions
     sent_at: float | None = None  # moment (monotonic clock) of the request's first byte on the wire
     connect_s: float | None = None  # how long opening the connection took before it
+    max_tokens: int | None = None  # the limit that was sent to a server that may hide length
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
     settle: Callable[[bool], None] | None = None  # to be called once the answer is written, with whether it is good
 

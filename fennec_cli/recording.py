@@ -8,7 +8,7 @@ from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage, ToolCal
 
 FORM = 1
 _TEXTS = ("provider", "model", "response_id", "request_id", "detail")
-_KEPT = (*_TEXTS, "hides_length", "cost_usd")
+_KEPT = (*_TEXTS, "max_tokens", "hides_length", "cost_usd")
 _FINISHED = ("stop", "tool_calls", "length")
 _COUNTS = len(TokenUsage._fields)
 
@@ -48,6 +48,7 @@ def checked(record: object) -> Record:
         and isinstance(metadata, dict)
         and metadata.keys() <= set(_KEPT)
         and all(isinstance(metadata.get(name, ""), str) for name in _TEXTS)
+        and isinstance(metadata.get("max_tokens", 1), int)
         and isinstance(metadata.get("hides_length", True), bool)
         and isinstance(metadata.get("cost_usd", 0.0), int | float)
     )

@@ -6,8 +6,9 @@ from fennec_cli.aggregate import ResponseAggregator
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage, ToolCallDelta
 from fennec_cli.recording import Record, checked, finish_reasons, is_keepable, recorded, replayed
 
+OPENING = ChunkMetadata(provider="openai", model="m", fingerprint="f", request_id="r", attempts=2, max_tokens=9)
 CHUNKS = [
-    CompletionChunk(metadata=ChunkMetadata(provider="openai", model="m", fingerprint="f", request_id="r", attempts=2)),
+    CompletionChunk(metadata=OPENING),
     CompletionChunk(reasoning="think"),
     CompletionChunk(content="Hel"),
     CompletionChunk(content="lo"),
@@ -36,7 +37,7 @@ def test_a_replay_folds_to_the_same_answer() -> None:
     before, after = first.finalize(), second.finalize()
     assert after.choices == before.choices
     assert after.usage == before.usage
-    assert (after.metadata.provider, after.metadata.request_id) == ("openai", "r")
+    assert (after.metadata.provider, after.metadata.request_id, after.metadata.max_tokens) == ("openai", "r", 9)
     assert (after.metadata.cached, after.metadata.cost_usd, after.metadata.attempts) == (True, 0.0, None)
 
 
@@ -54,6 +55,7 @@ def test_a_record_is_good_when_it_is_checked() -> None:
         {"usage": [1, 2]},
         {"usage": [1, 2, 3, -4, False]},
         {"metadata": {"provider": 5}},
+        {"metadata": {"max_tokens": "9"}},
         {"metadata": {"surprise": "x"}},
         {"more": 1},
     ],

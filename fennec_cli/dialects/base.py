@@ -32,6 +32,7 @@ class HTTPCall(NamedTuple):
     headers: Headers
     body: bytes = b""
     fingerprint: str | None = None
+    max_tokens: int | None = None  # the limit in a body of Responses, whose servers may hide that it was reached
 
 
 class ModelInfo(NamedTuple):

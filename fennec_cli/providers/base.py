@@ -40,7 +40,15 @@ def completion_call(
         encoded = orjson.dumps(body)
     except orjson.JSONEncodeError as error:  # the shell hands on arguments of any bytes
         raise InputError(f"the request cannot be sent ({error})", hint="write options and arguments in UTF-8") from None
-    return HTTPCall("POST", url, headers, encoded, fingerprint(endpoint.name, url, selecting, body))
+    limit = body.get("max_output_tokens")
+    return HTTPCall(
+        "POST",
+        url,
+        headers,
+        encoded,
+        fingerprint(endpoint.name, url, selecting, body),
+        limit if isinstance(limit, int) else None,
+    )
 
 
 def effective_sampling(request: CompletionRequest, endpoint: Endpoint) -> Sampling:

@@ -16,10 +16,15 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
         fold = ResponseAggregator(keep_text=False)
         with closing(inner(request)) as chunks:
             for chunk in chunks:
-                if chunk.finish_reason is not None or chunk.usage is not None or chunk.refusal:
+                if (
+                    chunk.finish_reason is not None
+                    or chunk.usage is not None
+                    or chunk.refusal
+                    or chunk.metadata is not None
+                ):
                     fold.add_chunk(chunk)
                 yield chunk
-        fault = verdict("length" if _hidden_length(fold, request) else fold.finish_reason, fold.metadata.detail)
+        fault = verdict("length" if _hidden_length(fold) else fold.finish_reason, fold.metadata.detail)
         allowed = (allow_truncated and isinstance(fault, Truncated)) or (
             allow_filtered and isinstance(fault, ContentFiltered)
         )
@@ -29,9 +34,9 @@ def judge(inner: Stage, *, allow_truncated: bool = False, allow_filtered: bool =
     return stage
 
 
-def _hidden_length(fold: ResponseAggregator, request: CompletionRequest) -> bool:
+def _hidden_length(fold: ResponseAggregator) -> bool:
     """Whether a server that does not tell truncated answers from complete ones has used up the limit."""
-    limit = request.sampling.max_tokens
+    limit = fold.metadata.max_tokens
     if not fold.metadata.hides_length or limit is None or fold.usage is None:
         return False
     return fold.finish_reason == "stop" and fold.usage.output_tokens >= limit

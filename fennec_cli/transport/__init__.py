@@ -296,6 +296,7 @@ class HTTPProvider:
                 key_slot=self._slot(),
                 request_id=exchange.headers.get(getattr(self._module, "REQUEST_ID_HEADER", "x-request-id")),
                 client_request_id=client_id,
+                max_tokens=call.max_tokens,
                 limits=_limits(exchange.headers),
                 sent_at=exchange.link.sent_at,
                 connect_s=exchange.link.connect_s,

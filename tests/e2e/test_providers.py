@@ -68,6 +68,26 @@ def test_a_refused_key_is_auth_on_each_provider(fennec: Fennec, serve: Serve, pr
     assert provider in line
 
 
+@pytest.mark.parametrize(
+    ("settings", "args"),
+    [("max_tokens = 3", ()), ("", ("-O", "max_output_tokens=3")), ("", ("--max-tokens", "3"))],
+    ids=["configured", "option", "flag"],
+)
+def test_a_limit_that_the_server_hides_is_seen_wherever_it_comes_from(
+    fennec: Fennec, serve: Serve, settings: str, args: tuple[str, ...]
+) -> None:
+    """llama.cpp's server calls a truncated answer completed."""
+    end = '{"status":"completed","output":[],"usage":{"input_tokens":7,"output_tokens":3}}'
+    events = (
+        '{"type":"response.created","response":{"id":"r","model":"m"}}',
+        '{"type":"response.output_text.delta","delta":"one two three","item_id":"i"}',
+        f'{{"type":"response.completed","response":{end}}}',
+    )
+    peer = serve([send(head(), "".join(f"data: {event}\n\n" for event in events).encode())])
+    at(fennec, peer, "openai", f'api = "responses"\n{settings}')
+    fennec.complete("-m", "openai/m", *args, stdin="Hi").failed("truncated", 10, stdout=b"one two three")
+
+
 def test_openrouter_says_what_the_answer_cost(fennec: Fennec, serve: Serve) -> None:
     peer = serve(stream("openrouter-stream.sse", "text/event-stream"))
     at(fennec, peer, "openrouter", "[provider.openrouter.routing]\nsort = 'price'\nmodels = ['a/b']")

@@ -6,7 +6,7 @@ from fennec_cli.budget import Budget
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.errors import ContentFiltered, FennecError, NetworkError, Truncated
 from fennec_cli.pricing import Price
-from fennec_cli.request import CompletionRequest, Message, Sampling
+from fennec_cli.request import CompletionRequest, Message
 from fennec_cli.spending import Spending
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.budget import Purse, budget
@@ -109,17 +109,19 @@ def test_cached_tokens_have_their_own_price() -> None:
     assert Price(2.0, 0.0).cost_usd(usage) == pytest.approx(2.0)
 
 
+SENT = CompletionChunk(metadata=ChunkMetadata(provider="p", max_tokens=10))
+
+
 @pytest.mark.parametrize(("tokens", "cut"), [(9, False), (10, True), (11, True)])
 def test_judge_sees_a_limit_that_the_server_hides(tokens: int, cut: bool) -> None:
     inner = inner_of(
+        SENT,
         CompletionChunk(finish_reason="stop", metadata=ChunkMetadata(hides_length=True)),
         CompletionChunk(usage=TokenUsage(1, tokens)),
     )
-    request = CompletionRequest((Message("user", "hi"),), "m", Sampling(max_tokens=10))
-    assert [type(c.fault) for c in judge(inner)(request) if c.fault] == ([Truncated] if cut else [])
+    assert [type(c.fault) for c in judge(inner)(REQUEST) if c.fault] == ([Truncated] if cut else [])
 
 
 def test_judge_believes_a_server_that_tells_them_apart() -> None:
-    inner = inner_of(CompletionChunk(finish_reason="stop"), CompletionChunk(usage=TokenUsage(1, 10)))
-    request = CompletionRequest((Message("user", "hi"),), "m", Sampling(max_tokens=10))
-    assert not [c for c in judge(inner)(request) if c.fault]
+    inner = inner_of(SENT, CompletionChunk(finish_reason="stop"), CompletionChunk(usage=TokenUsage(1, 10)))
+    assert not [c for c in judge(inner)(REQUEST) if c.fault]
