@@ -11,10 +11,10 @@ from fennec_cli.completion.row_models import RowModels
 from fennec_cli.config import Config
 from fennec_cli.errors import Blocked, FennecError
 from fennec_cli.jobs.desk import Desk
-from fennec_cli.jobs.service import Service
 from fennec_cli.jobs.spool import Records
 from fennec_cli.jobs.submit import Prepared
 from fennec_cli.output.sink import write_out
+from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.safeguards import Safeguards
 from fennec_cli.tuples import NamedTuple
@@ -62,7 +62,8 @@ def run_submit(options: SubmitOptions, config: Config) -> int:
     money = desk.money(options.max_cost, options.budget, target.provider)
     submission = desk.submission(service, guards, money)
     try:
-        job = submission.submit(_prepared(requests, service, guards, money), target.provider, target.model)
+        rows = _prepared(requests, desk.registry, target.provider, guards, money)
+        job = submission.submit(rows, target.provider, target.model)
     finally:
         guards.close()
     desk.notes.say(1, f"{job.rows} rows in {job.parts} batches at {target.provider}")
@@ -79,7 +80,9 @@ def _refuse_private(options: SubmitOptions, desk: Desk, provider: str) -> None:
         )
 
 
-def _prepared(requests: Requests, service: Service, guards: Safeguards, money: "Money | None") -> Iterator[Prepared]:
+def _prepared(
+    requests: Requests, registry: ProviderRegistry, provider: str, guards: Safeguards, money: "Money | None"
+) -> Iterator[Prepared]:
     """Every row of standard input as the request that `fennec complete` would send, or as what is wrong with it."""
     masked = 0
     for row in taken_in(requests.rows(), named=True):
@@ -93,7 +96,7 @@ def _prepared(requests: Requests, service: Service, guards: Safeguards, money: "
             continue
         try:
             sent, masks = guards._replace(say=_of_row(row.id, guards)).outgoing(request)
-            call = service.module.build_request(sent, service.endpoint)
+            call = registry.call(Target(provider, sent.model, "named"), sent)
         except FennecError as error:
             yield Prepared(row.id, row.meta, "", error, _records(guards, request, error))
         else:

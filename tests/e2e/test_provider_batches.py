@@ -274,6 +274,16 @@ def test_answers_enter_the_cache(shop: Shop) -> None:
     shop.fennec.complete(*ask, stdin="two FAIL").failed("cache_miss", 13)
 
 
+def test_a_row_is_what_complete_would_send_for_its_model(one: Shop) -> None:
+    """The configured temperature is left out for a model that is known to refuse it."""
+    path = Path(one.config)
+    path.write_text(path.read_text().replace("[provider.openai]", "[provider.openai]\ntemperature = 0.7"))
+    job = one.submit(rows("one"))
+    assert "temperature" not in one.service.batches[0].rows[0]["body"]
+    one("fetch", job, "--wait", "2s", "--cache", "use")
+    one.fennec.complete("-m", one.model, "-c", one.config, "--cache", "only", stdin="one").succeeded("to one")
+
+
 SECRET = "sk-proj-" + "Zx9Kq2Lm7Tn4Vb8Rc1Wd" * 3
 MAIL = "joe.user@example.org"
 
