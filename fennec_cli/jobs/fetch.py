@@ -52,14 +52,17 @@ class Collection:
         end = self._monotonic() + wait_s
         while True:
             states = self.refreshed(job)
-            if any(state.step != "created" for state in states):
-                raise NetworkError(f"the submission of {job.id} was stopped", hint="submit the same rows again")
-            if all(state.ended for state in states):
+            if job.state == "open" and any(state.step != "created" for state in states):
+                raise NetworkError(
+                    f"the submission of {job.id} was stopped",
+                    hint=f"submit the same rows again, or `fennec batch cancel {job.id}` and fetch what is answered",
+                )
+            if all(state.is_over(job) for state in states):
                 return
             left = end - self._monotonic()
             if left <= 0:
                 done = sum(state.done + state.failed for state in states)
-                names = ", ".join(dict.fromkeys(state.remote for state in states if not state.ended))
+                names = ", ".join(dict.fromkeys(state.remote for state in states if not state.is_over(job)))
                 raise NetworkError(
                     f"{job.id} is not ready ({names}): {done} of {job.rows} rows are done",
                     hint="try again later, or --wait for it",
@@ -77,11 +80,11 @@ class Collection:
                 pending[entry.custom_id] = entry
         for number, state in self._jobs.parts(job):
             state, remote = self._refreshed(job, number, state, anew=True)
-            assert remote is not None
-            for result in self._results(job, number, state, remote):
-                entry_of = pending.pop(result.custom_id, None)
-                if entry_of is not None:
-                    yield Answered(entry_of, result, state.path)
+            if remote is not None:
+                for result in self._results(job, number, state, remote):
+                    entry_of = pending.pop(result.custom_id, None)
+                    if entry_of is not None:
+                        yield Answered(entry_of, result, state.path)
             begin = prefix(job.nonce, number)
             for custom_id in [each for each in pending if each.startswith(begin)]:
                 yield Answered(pending.pop(custom_id), Result(custom_id, error=_no_result(remote)), state.path)
@@ -125,7 +128,9 @@ def noted(jobs: Jobs, job: Job, number: int, state: PartState, remote: Remote) -
     return new if new == state else jobs.write_part(job, number, new)
 
 
-def _no_result(remote: Remote) -> FennecError:
+def _no_result(remote: Remote | None) -> FennecError:
+    if remote is None:
+        return ServerError("the row was not answered: its batch was never made")
     if remote.problem is not None:
         return RequestError(f"the batch was refused: {remote.problem}")
     return ServerError(f"the row was not answered: the batch is {remote.state}")

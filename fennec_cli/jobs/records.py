@@ -51,6 +51,10 @@ class PartState(NamedTuple):
     def part(self) -> Part:
         return Part(self.path, self.variant, self.marker, self.file_id)
 
+    def is_over(self, job: Job) -> bool:
+        """Whether no answer is to come any more: nobody makes the missing batch of a job that was closed."""
+        return self.ended or (self.batch_id is None and job.state != "open")
+
 
 class Jobs:
     """The records of all jobs. What cannot be kept safe is an `OutputError`: a batch costs money twice if forgotten."""

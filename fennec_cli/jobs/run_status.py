@@ -10,6 +10,7 @@ from fennec_cli.errors import FennecError
 from fennec_cli.jobs.desk import Desk
 from fennec_cli.jobs.fetch import noted
 from fennec_cli.jobs.records import Job, PartState
+from fennec_cli.jobs.spool import forget_body
 from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.spending import settle_taken
@@ -47,6 +48,7 @@ def run_cancel(config: Config, job_id: str, output_format: str) -> int:
             if not remote.ended:
                 remote = service.cancel(state.part(), state.batch_id)
             noted(desk.jobs, job, number, state, remote)
+        forget_body(desk.home, job.id, number)
     states = [state for _, state in desk.jobs.parts(job)]
     if not any(state.batch_id and (state.done or not state.ended) for state in states):  # else the answers will tell
         settle_taken(desk.state, desk.jobs.release(job), 0.0)
@@ -58,10 +60,10 @@ def run_cancel(config: Config, job_id: str, output_format: str) -> int:
 def row_of(job: Job, states: list[PartState]) -> dict[str, Any]:
     """A job for programs."""
     remote = list(dict.fromkeys(state.remote for state in states if not state.ended))
-    if any(state.step != "created" for state in states):
-        state = "submitting"
-    elif job.state != "open":
+    if job.state != "open":
         state = job.state
+    elif any(state.step != "created" for state in states):
+        state = "submitting"
     else:
         state = remote[0] if len(remote) == 1 else "in_progress" if remote else "ready"
     return {
@@ -70,7 +72,7 @@ def row_of(job: Job, states: list[PartState]) -> dict[str, Any]:
         "provider": job.provider,
         "model": job.model,
         "state": state,
-        "ready": all(part.ended for part in states),
+        "ready": all(part.is_over(job) for part in states),
         "rows": job.rows,
         "done": sum(part.done for part in states),
         "failed": sum(part.failed for part in states) + job.rows - sum(part.rows for part in states),

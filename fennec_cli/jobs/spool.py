@@ -96,7 +96,8 @@ class Spool:
         return self._digest.hexdigest()
 
     def keep(self, job: str) -> None:
-        """Make the directory the job's."""
+        """Make the directory the job's, in the place of one that is of no use any more."""
+        forget(self._home, job)
         os.rename(self._directory, self._home / job)
 
     def discard(self) -> None:
@@ -192,10 +193,12 @@ def entries(home: Path, job: str) -> Iterator[Entry]:
 
 
 def plan_of(home: Path, job: str) -> tuple[str, int, list[PartPlan]] | None:
-    """Return nonce, number of rows and parts of a job that was spooled, None where it was not."""
+    """Return nonce, number of rows and parts of a job whose rows are there to be sent, None where there is none."""
     try:
         nonce, rows, plans = orjson.loads((home / job / _JOB).read_bytes())
     except FileNotFoundError:
+        return None
+    if not all((home / job / f"{part}.body").exists() for part in range(len(plans))):
         return None
     return nonce, rows, [PartPlan(*plan) for plan in plans]
 

@@ -1,17 +1,18 @@
 """`fennec batch` against services that do what the providers' references say, killed at every step."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.e2e.events import read_events
 from tests.e2e.runner import Fennec, Result, finished
-from tests.fake_batches import AnthropicService, AzureService, BatchService, OpenAIService
+from tests.fake_batches import AnthropicService, AzureService, Batch, BatchService, OpenAIService, Refused
 
 
 class Shop(NamedTuple):
@@ -208,6 +209,38 @@ def test_a_refused_creation_can_be_repeated(one: Shop) -> None:
     one("submit", "-m", one.model, rows=rows("one")).failed("rate_limit", 6)
     one.submit(rows("one"))
     assert len(one.service.batches) == 1
+
+
+class OneModelService(OpenAIService):
+    """Makes batches of `gpt-6-luna` only."""
+
+    def _create(self, given: dict[str, Any]) -> Batch:
+        if b'"gpt-6-luna"' not in self.files[given["input_file_id"]]:
+            raise Refused(400, "this model has no batches")
+        return super()._create(given)
+
+
+def test_what_is_answered_is_fetched_though_another_part_was_never_made(fennec: Fennec, tmp_path: Path) -> None:
+    with OneModelService() as service:
+        shop = opened(service, fennec, tmp_path)
+        configured(shop, DAILY)
+        text = '{"id":"a","prompt":"one"}\n{"id":"b","prompt":"two","model":"gpt-6-sol"}\n'
+        shop("submit", "-m", shop.model, *THOUSAND, "--budget", "daily", rows=text).failed("request", 5)
+        (shown,) = json.loads(shop("status", "--json").text)
+        assert (shown["state"], shown["ready"]) == ("submitting", False)
+        job = shown["id"]
+        assert f"fennec batch cancel {job}" in shop("fetch", job).failed("unavailable", 7)
+        (shown,) = json.loads(shop("cancel", job, "--json").text)
+        assert (shown["state"], shown["ready"]) == ("cancelled", True)
+        answers = shop.fetched(job)
+        assert (answers["a"]["content"], answers["b"]["class"]) == ("to one", "unavailable")
+        assert left_usd(shop) == pytest.approx(0.015 - 0.000079)
+
+
+def test_rows_are_submitted_anew_where_their_record_is_lost(one: Shop) -> None:
+    one.submit(rows("one"))
+    shutil.rmtree(one.fennec.home / ".local" / "state" / "fennec" / "state")
+    assert [each["content"] for each in one.fetched(one.submit(rows("one"))).values()] == ["to one"]
 
 
 def test_results_that_break_off_are_read_again(one: Shop) -> None:

@@ -6,7 +6,7 @@ import orjson
 
 from fennec_cli.dialects.base import Endpoint
 from fennec_cli.errors import InputError
-from fennec_cli.jobs.spool import Spool, entries, plan_of, prefix, read_body, sweep
+from fennec_cli.jobs.spool import Spool, entries, forget_body, plan_of, prefix, read_body, sweep
 from fennec_cli.provider_batches import Limits
 from fennec_cli.provider_batches.files import OpenAIBatches
 from fennec_cli.provider_batches.inline import AnthropicBatches
@@ -88,6 +88,14 @@ def test_the_digest_tells_rows_apart_and_nothing_else(tmp_path: Path) -> None:
     assert first == digest(("1", "a"), ("2", "b"))
     assert len({first, digest(("2", "b"), ("1", "a")), digest(("1", "a")), digest(("1", "b"), ("2", "b"))}) == 4
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_were_sent_and_that_nobody_knows_of_give_way(tmp_path: Path) -> None:
+    spooled(tmp_path, Limits(3, 10**6), ["x"] * 8)
+    forget_body(tmp_path, "job", 1)
+    assert plan_of(tmp_path, "job") is None
+    spool = spooled(tmp_path, Limits(3, 10**6), ["x"] * 8)
+    assert (plan_of(tmp_path, "job") or ("",))[0] == spool.nonce
 
 
 def test_what_a_kill_has_left_is_swept_after_a_day(tmp_path: Path) -> None:
