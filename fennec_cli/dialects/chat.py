@@ -16,7 +16,15 @@ from fennec_cli.chunk import (
 )
 from fennec_cli.dialects import content_filter
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object, reported_error, text_of
+from fennec_cli.dialects.documents import (
+    arguments_of,
+    index_of,
+    json_object,
+    name_of,
+    reported_error,
+    text_of,
+    text_or_none,
+)
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
@@ -124,6 +132,8 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
     chunks: list[CompletionChunk] = []
     for choice in document.get("choices") or ():
         index = choice.get("index") or 0
+        if index:
+            index = index_of(index)
         delta = choice.get(part)
         if delta:
             if delta.get("role"):
@@ -154,17 +164,17 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
 
 
 def _opening(document: dict[str, Any], index: int) -> CompletionChunk:
-    metadata = ChunkMetadata(model=document.get("model") or None, response_id=document.get("id") or None)
+    metadata = ChunkMetadata(model=name_of(document.get("model")), response_id=name_of(document.get("id")))
     return CompletionChunk(role="assistant", metadata=metadata, index=index)
 
 
 def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
-    function = call.get("function") or {}
+    function, index = call.get("function") or {}, call.get("index")
     return ToolCallDelta(
-        index=call.get("index", position),
-        id=call.get("id"),
-        name=function.get("name"),
-        arguments=function.get("arguments") or "",
+        index=position if index is None else index_of(index),
+        id=text_or_none(call.get("id")),
+        name=text_or_none(function.get("name")),
+        arguments=arguments_of(function.get("arguments") or ""),
     )
 
 

@@ -27,6 +27,28 @@ def text_of(value: Any) -> str:
     return value
 
 
+def text_or_none(value: Any) -> str | None:
+    """Like `text_of`, of a field that may be missing."""
+    return None if value is None else text_of(value)
+
+
+def name_of(value: Any) -> str | None:
+    """Return a model's name or an answer's id, None for what is none: an answer is one without it too."""
+    return value if isinstance(value, str) and value else None
+
+
+def index_of(value: Any) -> int:
+    """Return a number that tells choices or calls apart. Raises `TypeError` for what is none."""
+    if type(value) is not int or value < 0:
+        raise TypeError(f"an index is {value!r:.40}")
+    return value
+
+
+def arguments_of(value: Any) -> str:
+    """Return the arguments of a tool call, or a piece of them, as JSON text; some servers send an object."""
+    return orjson.dumps(value).decode() if isinstance(value, dict) else text_of(value)
+
+
 def reported_error(fault: Any) -> ProviderError:
     """Classify an error object inside a stream of one of OpenAI's dialects; its table is imported when it is needed."""
     from fennec_cli.dialects.openai_errors import error_from_event

@@ -11,7 +11,7 @@ import orjson
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.anthropic_errors import error_from_event
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object, text_of
+from fennec_cli.dialects.documents import json_object, name_of, text_of
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling, Tool, ToolCall
 from fennec_cli.wire import Event
@@ -215,7 +215,7 @@ def _block(block: dict[str, Any], key: str, no_input: str = "") -> list[Completi
 
 def _opening(message: dict[str, Any]) -> CompletionChunk:
     """The usage at the start counts the input; the output that it counts is a guess until the end."""
-    metadata = ChunkMetadata(model=message.get("model") or None, response_id=message.get("id") or None)
+    metadata = ChunkMetadata(model=name_of(message.get("model")), response_id=name_of(message.get("id")))
     usage = message.get("usage")
     known = _usage({**usage, "output_tokens": 0})._replace(estimated=True) if usage else None
     return CompletionChunk(role="assistant", metadata=metadata, usage=known)

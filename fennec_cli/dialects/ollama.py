@@ -7,11 +7,9 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.documents import arguments_of, json_object, name_of, text_of
 from fennec_cli.dialects.functions import function_fields
 from fennec_cli.dialects.ollama_errors import error_from_line
 from fennec_cli.errors import NetworkError, ProtocolError, RequestError
@@ -125,12 +123,12 @@ def _decoded(document: dict[str, Any]) -> list[CompletionChunk]:
     message = document.get("message")
     if message:
         if message.get("thinking"):
-            chunks.append(CompletionChunk(reasoning=_text(message["thinking"])))
+            chunks.append(CompletionChunk(reasoning=text_of(message["thinking"])))
         if message.get("content"):
-            chunks.append(CompletionChunk(content=_text(message["content"])))
+            chunks.append(CompletionChunk(content=text_of(message["content"])))
         for position, call in enumerate(message.get("tool_calls") or ()):
             # Calls come whole, several in a line or one a line; servers that give no ids number them all 0.
-            call_id = call.get("id") or f"{document.get('created_at')}/{position}"
+            call_id = text_of(call.get("id") or f"{document.get('created_at')}/{position}")
             chunks.append(CompletionChunk(tool_call=_tool_call(call, call_id)))
     if document.get("done"):
         chunks += _ending(document)
@@ -139,9 +137,8 @@ def _decoded(document: dict[str, Any]) -> list[CompletionChunk]:
 
 def _tool_call(call: dict[str, Any], call_id: str) -> ToolCallDelta:
     function = call["function"]
-    arguments = function.get("arguments") or {}
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-    return ToolCallDelta(0, call_id, _text(function["name"]), text, key=call_id)
+    arguments = arguments_of(function.get("arguments") or {})
+    return ToolCallDelta(0, call_id, text_of(function["name"]), arguments, key=call_id)
 
 
 def _ending(document: dict[str, Any]) -> list[CompletionChunk]:
@@ -150,7 +147,7 @@ def _ending(document: dict[str, Any]) -> list[CompletionChunk]:
         raise NetworkError("the model's runner ended before the answer did")
     if reason not in _FINISH:
         raise ProtocolError(f"the provider ended the answer with done_reason `{reason!s:.80}`")
-    metadata = ChunkMetadata(model=document.get("model") or None)
+    metadata = ChunkMetadata(model=name_of(document.get("model")))
     return [CompletionChunk(finish_reason=_FINISH[reason], usage=_usage(document), metadata=metadata)]
 
 
@@ -160,9 +157,3 @@ def _usage(document: dict[str, Any]) -> TokenUsage | None:
     if prompt is None and answer is None:
         return None
     return TokenUsage(input_tokens=int(prompt or 0), output_tokens=int(answer or 0))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is a {type(value).__name__}")
-    return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing, HTTPCall, Position
-from fennec_cli.dialects.documents import json_object, reported_error, text_of
+from fennec_cli.dialects.documents import arguments_of, json_object, name_of, reported_error, text_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
@@ -151,11 +151,12 @@ def _whole(response: dict[str, Any]) -> list[CompletionChunk]:
 
 def _tool_call(item: dict[str, Any]) -> ToolCallDelta:
     """Calls are told apart by the item's id: compatible servers (llama.cpp) send no `output_index`."""
-    return ToolCallDelta(0, item["call_id"], item["name"], item.get("arguments") or "", key=str(item["id"]))
+    arguments = arguments_of(item.get("arguments") or "")
+    return ToolCallDelta(0, text_of(item["call_id"]), text_of(item["name"]), arguments, key=str(item["id"]))
 
 
 def _opening(response: dict[str, Any]) -> CompletionChunk:
-    metadata = ChunkMetadata(model=response.get("model") or None, response_id=response.get("id") or None)
+    metadata = ChunkMetadata(model=name_of(response.get("model")), response_id=name_of(response.get("id")))
     return CompletionChunk(role="assistant", metadata=metadata)
 
 

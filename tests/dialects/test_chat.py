@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from fennec_cli.chunk import CompletionChunk
+from fennec_cli.chunk import ChunkMetadata, CompletionChunk
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.openai_errors import decode_error
 from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProtocolError, ProviderError, RateLimitError
-from fennec_cli.request import CompletionRequest, Message, Sampling
+from fennec_cli.request import CompletionRequest, Message, Sampling, ToolCall
 from fennec_cli.wire import Event
 from tests.cases import ErrorCase, check_answer, decode, error_cases, folded, read, streams
 
@@ -56,7 +56,17 @@ def test_recorded_error_has_its_class(case: ErrorCase) -> None:
         b'{"choices": [7]}',
         b'{"choices": [{"delta": 7}]}',
         b'{"choices": [{"index": 0, "delta": {"content": ["a"]}}]}',
+        b'{"choices": [{"index": "0", "delta": {"content": "a"}}]}',
+        b'{"choices": [{"index": {"a": 1}, "delta": {"content": "a"}}]}',
+        b'{"choices": [{"index": -1, "delta": {"content": "a"}}]}',
+        b'{"choices": [{"index": true, "delta": {"content": "a"}}]}',
         b'{"choices": [{"delta": {"tool_calls": [7]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"index": "0"}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"index": [0]}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"id": 7}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": {"name": ["f"]}}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": ["Paris"]}}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": 7}}]}}]}',
         b'{"choices": [{"delta": {}, "finish_reason": ["stop"]}]}',
         b'{"usage": 7}',
         b'{"usage": {"prompt_tokens": "many"}}',
@@ -77,6 +87,23 @@ def test_an_event_of_the_wrong_shape_is_a_protocol_error(data: bytes) -> None:
 )
 def test_events_with_nothing_for_us_are_passed_over(data: bytes) -> None:
     assert chat.decode(Event(data)) == []
+
+
+def test_arguments_of_a_tool_call_may_be_an_object() -> None:
+    """Some compatible servers send them so, and `null` for the number of the call."""
+    data = (
+        b'{"choices":[{"index":0,"delta":{"tool_calls":['
+        b'{"index":null,"id":"a","function":{"name":"f","arguments":{"city":"Paris"}}},'
+        b'{"index":1,"id":"b","function":{"name":"g","arguments":{}}}]}}]}'
+    )
+    calls = folded(chat.decode(Event(data))).tool_calls
+    assert calls == (ToolCall("a", "f", '{"city":"Paris"}'), ToolCall("b", "g", "{}"))
+
+
+def test_a_model_and_an_id_that_are_no_text_are_left_out() -> None:
+    data = b'{"id":7,"model":{"name":"m"},"choices":[{"index":0,"delta":{"role":"assistant"}}]}'
+    (opening,) = chat.decode(Event(data))
+    assert opening.metadata == ChunkMetadata()
 
 
 def finishing(reason: str) -> list[CompletionChunk]:

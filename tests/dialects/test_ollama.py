@@ -80,6 +80,8 @@ def test_an_end_without_a_reason_is_an_error(reason: str) -> None:
         b'{"message": {"thinking": 7}}',
         b'{"message": {"tool_calls": [7]}}',
         b'{"message": {"tool_calls": [{"id": "a"}]}}',
+        b'{"message": {"tool_calls": [{"id": {"a": 1}, "function": {"name": "f"}}]}}',
+        b'{"message": {"tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}}',
         b'{"done": true, "done_reason": ["stop"]}',
         b'{"done": true, "done_reason": "on_strike"}',
         b'{"done": true, "done_reason": "stop", "eval_count": "many"}',

@@ -74,6 +74,10 @@ def test_reasoning_summaries_are_reasoning() -> None:
         '{"type":"response.output_text.delta","delta":7}',
         '{"type":"response.output_item.added","item":7}',
         '{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call"}}',
+        '{"type":"response.output_item.added","item":{"type":"function_call","id":"i","call_id":7,"name":"f"}}',
+        '{"type":"response.output_item.added","item":{"type":"function_call","id":"i","call_id":"c","name":["f"]}}',
+        '{"type":"response.output_item.added","item":{"type":"function_call","id":"i","call_id":"c","name":"f",'
+        '"arguments":["Paris"]}}',
         '{"type":"response.completed"}',
         '{"type":"response.completed","response":{"status":"odd"}}',
         '{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"steered"}}}',
@@ -89,6 +93,17 @@ def test_an_event_of_the_wrong_shape_is_a_protocol_error(data: str) -> None:
 @pytest.mark.parametrize("data", ["", "{}", '{"type":"response.queued"}', '{"type":"response.new_thing","delta":7}'])
 def test_events_with_nothing_for_us_are_passed_over(data: str) -> None:
     assert responses.decode(event(data)) == []
+
+
+def test_arguments_of_a_tool_call_may_be_an_object() -> None:
+    (chunk,) = responses.decode(
+        event(
+            '{"type":"response.output_item.added","item":{"type":"function_call","id":"i","call_id":"c","name":"f",'
+            '"arguments":{"city":"Paris"}}}'
+        )
+    )
+    assert chunk.tool_call is not None
+    assert chunk.tool_call.arguments == '{"city":"Paris"}'
 
 
 def test_a_flat_error_event_is_raised() -> None:
