@@ -13,6 +13,7 @@ import orjson
 
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.dialects.base import Headers, HTTPCall
+from fennec_cli.dialects.documents import tokens_of, usd_of
 from fennec_cli.errors import ConfigError, ProtocolError
 from fennec_cli.request import EMPTY, CompletionRequest
 
@@ -142,11 +143,10 @@ class EndpointEmbedder:
                 raise ValueError("a number of it cannot be kept")
             usage = document if self._ollama else document.get("usage") or {}
             tokens = usage.get("prompt_eval_count" if self._ollama else "prompt_tokens")
-            cost = usage.get("cost")
             return (
                 vector,
-                None if tokens is None else TokenUsage(int(tokens)),
-                None if cost is None else float(cost),
+                None if tokens is None else TokenUsage(tokens_of(tokens)),
+                usd_of(usage.get("cost")),
             )
         except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ProtocolError("the answer is not an embedding") from error

@@ -119,7 +119,7 @@ def read(record: Record | None, now: float) -> ProviderMetrics:
         ambiguous_retries=got.get("ambiguous", 0),
         fallbacks=got.get("fallbacks", 0),
         cache_hits=got.get("hits", 0),
-        cost_usd=got.get("cost", 0.0),
+        cost_usd=got.get("cost") or 0.0,  # null was written for what no JSON number can say
         unpriced=TokenUsage(*got.get("unpriced", ())),
         response_time=time,
         ttft=ttft,
@@ -145,7 +145,7 @@ def _answered(new: Record, attempt: Attempt) -> None:
         new["ttft"] = _observed(new.get("ttft"), attempt.ttft_s)
         new["mean_ttft"] = _decayed(new.get("mean_ttft"), attempt.ttft_s)
     if attempt.cost_usd is not None:
-        new["cost"] = new.get("cost", 0.0) + attempt.cost_usd
+        new["cost"] = (new.get("cost") or 0.0) + attempt.cost_usd
     usage = attempt.usage
     if usage is None:
         return

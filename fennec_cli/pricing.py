@@ -13,5 +13,5 @@ class Price(NamedTuple):
 
     def cost_usd(self, usage: TokenUsage) -> float:
         cached_price = self.input if self.cached is None else self.cached
-        fresh = usage.input_tokens - usage.cached_tokens
+        fresh = max(0, usage.input_tokens - usage.cached_tokens)
         return (fresh * self.input + usage.cached_tokens * cached_price + usage.output_tokens * self.output) / 1e6

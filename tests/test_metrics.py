@@ -73,6 +73,12 @@ def test_recent_answers_weigh_more() -> None:
     assert recent(after(Attempt("cancelled", 1.0))).success_rate is None
 
 
+def test_a_record_whose_cost_is_null_goes_on_from_nothing() -> None:
+    record: Record = {"requests": 1, "cost": None}
+    assert read(record, NOW).cost_usd == 0.0
+    assert read(after(Attempt(None, 1.0, 0.1, USAGE, cost_usd=0.25), record=record), NOW).cost_usd == 0.25
+
+
 def test_output_that_was_not_counted_to_the_end_says_nothing_about_the_usual_length() -> None:
     counted, uncounted = Attempt(None, 1.0, 0.1, USAGE), Attempt(None, 1.0, 0.1, TokenUsage(1000, estimated=True))
     assert recent(after(counted, uncounted)).output_tokens == 200.0

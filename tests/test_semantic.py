@@ -149,7 +149,8 @@ def test_a_provider_s_embeddings_are_read() -> None:
     assert (sent[0].url, sent[0].body) == ("http://h/v1/embeddings", b'{"model":"e","input":"x"}')
     ollama = EndpointEmbedder("o", "ollama", "http://h", "e", lambda _call, _deadline: b'{"embeddings":[[1,2]]}')
     assert ollama.embed("x", None) == [1.0, 2.0]
-    for answer in (b"no", b"{}", b"[]", b'{"data":[]}', b'{"data":[{"embedding":["x"]}]}'):
+    odd_usage = b'{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":-1}}'
+    for answer in (b"no", b"{}", b"[]", b'{"data":[]}', b'{"data":[{"embedding":["x"]}]}', odd_usage):
         with pytest.raises(ProtocolError):
             EndpointEmbedder("openai", "openai", "http://h", "e", lambda *_, answer=answer: answer).embed("x", None)
 

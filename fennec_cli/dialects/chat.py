@@ -24,6 +24,8 @@ from fennec_cli.dialects.documents import (
     reported_error,
     text_of,
     text_or_none,
+    tokens_of,
+    usd_of,
 )
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.errors import ProtocolError, RequestError
@@ -157,8 +159,8 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
             metadata = ChunkMetadata(detail=category) if category else None
             chunks.append(CompletionChunk(finish_reason=reason, metadata=metadata, index=index))
     if document.get("usage"):
-        cost = document["usage"].get("cost")  # OpenRouter, in USD
-        price = None if cost is None else ChunkMetadata(cost_usd=float(cost))
+        cost = usd_of(document["usage"].get("cost"))  # OpenRouter
+        price = None if cost is None else ChunkMetadata(cost_usd=cost)
         chunks.append(CompletionChunk(usage=_usage(document["usage"]), metadata=price))
     return chunks
 
@@ -181,8 +183,8 @@ def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
 def _usage(usage: dict[str, Any]) -> TokenUsage:
     prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     return TokenUsage(
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
-        cached_tokens=int(prompt.get("cached_tokens") or 0),
-        reasoning_tokens=int(completion.get("reasoning_tokens") or 0),
+        input_tokens=tokens_of(usage.get("prompt_tokens")),
+        output_tokens=tokens_of(usage.get("completion_tokens")),
+        cached_tokens=tokens_of(prompt.get("cached_tokens")),
+        reasoning_tokens=tokens_of(completion.get("reasoning_tokens")),
     )

@@ -7,6 +7,8 @@ import orjson
 from fennec_cli.errors import ProtocolError, ProviderError
 from fennec_cli.wire import check_depth
 
+_MOST_USD = 1e6  # that an answer may cost
+
 
 def json_object(data: bytes) -> dict[str, Any]:
     """Parse one JSON object. Raises `ProtocolError` for anything else, and for one that is nested too deeply."""
@@ -47,6 +49,23 @@ def index_of(value: Any) -> int:
 def arguments_of(value: Any) -> str:
     """Return the arguments of a tool call, or a piece of them, as JSON text; some servers send an object."""
     return orjson.dumps(value).decode() if isinstance(value, dict) else text_of(value)
+
+
+def tokens_of(value: Any) -> int:
+    """Return a number of tokens, 0 where it is missing. Raises `TypeError` or `ValueError` for what is none."""
+    number = float(value or 0)
+    if not 0 <= number <= 2**53:
+        raise ValueError(f"{value!r:.40} tokens")
+    return int(number)
+
+
+def usd_of(value: Any) -> float | None:
+    """Return what a provider says that its answer cost; None for what cannot be true: the price list says it then."""
+    try:
+        cost = float(value)
+    except (TypeError, ValueError):
+        return None
+    return cost if 0 <= cost <= _MOST_USD else None
 
 
 def reported_error(fault: Any) -> ProviderError:

@@ -11,7 +11,7 @@ import orjson
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.anthropic_errors import error_from_event
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import json_object, name_of, text_of
+from fennec_cli.dialects.documents import json_object, name_of, text_of, tokens_of
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling, Tool, ToolCall
 from fennec_cli.wire import Event
@@ -250,11 +250,11 @@ def _whole(message: dict[str, Any]) -> list[CompletionChunk]:
 
 def _usage(usage: dict[str, Any]) -> TokenUsage:
     """`input_tokens` on the wire leaves out what was written to the cache or read from it."""
-    cached = int(usage.get("cache_read_input_tokens") or 0)
-    written = int(usage.get("cache_creation_input_tokens") or 0)
+    cached = tokens_of(usage.get("cache_read_input_tokens"))
+    written = tokens_of(usage.get("cache_creation_input_tokens"))
     return TokenUsage(
-        input_tokens=int(usage.get("input_tokens") or 0) + written + cached,
-        output_tokens=int(usage.get("output_tokens") or 0),
+        input_tokens=tokens_of(usage.get("input_tokens")) + written + cached,
+        output_tokens=tokens_of(usage.get("output_tokens")),
         cached_tokens=cached,
-        reasoning_tokens=int((usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0),
+        reasoning_tokens=tokens_of((usage.get("output_tokens_details") or {}).get("thinking_tokens")),
     )

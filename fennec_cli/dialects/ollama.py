@@ -9,7 +9,7 @@ from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing
-from fennec_cli.dialects.documents import arguments_of, json_object, name_of, text_of
+from fennec_cli.dialects.documents import arguments_of, json_object, name_of, text_of, tokens_of
 from fennec_cli.dialects.functions import function_fields
 from fennec_cli.dialects.ollama_errors import error_from_line
 from fennec_cli.errors import NetworkError, ProtocolError, RequestError
@@ -156,4 +156,4 @@ def _usage(document: dict[str, Any]) -> TokenUsage | None:
     prompt, answer = document.get("prompt_eval_count"), document.get("eval_count")
     if prompt is None and answer is None:
         return None
-    return TokenUsage(input_tokens=int(prompt or 0), output_tokens=int(answer or 0))
+    return TokenUsage(input_tokens=tokens_of(prompt), output_tokens=tokens_of(answer))

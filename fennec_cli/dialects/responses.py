@@ -7,7 +7,7 @@ from typing import Any
 
 from fennec_cli.chunk import TERMINATOR, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.dialects.base import Framing, HTTPCall, Position
-from fennec_cli.dialects.documents import arguments_of, json_object, name_of, reported_error, text_of
+from fennec_cli.dialects.documents import arguments_of, json_object, name_of, reported_error, text_of, tokens_of
 from fennec_cli.dialects.functions import TOOL_CHOICES, function_fields, schema_fields
 from fennec_cli.errors import ProtocolError, RequestError
 from fennec_cli.request import Attachment, CompletionRequest, Message, Sampling
@@ -184,10 +184,10 @@ def _ending(response: dict[str, Any]) -> list[CompletionChunk]:
 
 def _usage(usage: dict[str, Any]) -> TokenUsage:
     return TokenUsage(
-        input_tokens=int(usage.get("input_tokens") or 0),
-        output_tokens=int(usage.get("output_tokens") or 0),
-        cached_tokens=int((usage.get("input_tokens_details") or {}).get("cached_tokens") or 0),
-        reasoning_tokens=int((usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0),
+        input_tokens=tokens_of(usage.get("input_tokens")),
+        output_tokens=tokens_of(usage.get("output_tokens")),
+        cached_tokens=tokens_of((usage.get("input_tokens_details") or {}).get("cached_tokens")),
+        reasoning_tokens=tokens_of((usage.get("output_tokens_details") or {}).get("reasoning_tokens")),
     )
 
 

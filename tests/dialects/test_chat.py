@@ -70,6 +70,9 @@ def test_recorded_error_has_its_class(case: ErrorCase) -> None:
         b'{"choices": [{"delta": {}, "finish_reason": ["stop"]}]}',
         b'{"usage": 7}',
         b'{"usage": {"prompt_tokens": "many"}}',
+        b'{"usage": {"prompt_tokens": "nan"}}',
+        b'{"usage": {"prompt_tokens": -1}}',
+        b'{"usage": {"prompt_tokens": 123456789012345678901234}}',
         b"[]",
         b"7",
         b"{",
@@ -80,6 +83,16 @@ def test_recorded_error_has_its_class(case: ErrorCase) -> None:
 def test_an_event_of_the_wrong_shape_is_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         chat.decode(Event(data))
+
+
+@pytest.mark.parametrize(
+    ("cost", "usd"),
+    [("0.5", 0.5), ('"0.5"', 0.5), ("0", 0.0), ("-5", None), ('"nan"', None), ('"inf"', None), ("1e300", None),
+     ("null", None), ("[]", None), ('"free"', None)],
+)  # fmt: skip
+def test_a_cost_that_cannot_be_true_is_left_out(cost: str, usd: float | None) -> None:
+    (chunk,) = chat.decode(Event(f'{{"usage":{{"prompt_tokens":7,"cost":{cost}}}}}'.encode()))
+    assert (chunk.metadata.cost_usd if chunk.metadata else None) == usd
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,9 @@ def test_events_with_nothing_for_us_are_passed_over(data: str) -> None:
     [
         '{"type":"message_start"}',
         '{"type":"message_delta"}',
+        '{"type":"message_start","message":{"usage":{"input_tokens":-1}}}',
         '{"type":"message_delta","delta":7}',
+        '{"type":"message_delta","delta":{},"usage":{"output_tokens":1e23}}',
         '{"type":"content_block_start","index":0}',
         '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":7,"name":"f"}}',
         '{"type":"content_block_delta","index":0}',

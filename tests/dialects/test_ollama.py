@@ -85,6 +85,8 @@ def test_an_end_without_a_reason_is_an_error(reason: str) -> None:
         b'{"done": true, "done_reason": ["stop"]}',
         b'{"done": true, "done_reason": "on_strike"}',
         b'{"done": true, "done_reason": "stop", "eval_count": "many"}',
+        b'{"done": true, "done_reason": "stop", "eval_count": -1}',
+        b'{"done": true, "done_reason": "stop", "prompt_eval_count": 123456789012345678901234}',
         b"[]",
         b"7",
         b"{",

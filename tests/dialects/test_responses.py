@@ -80,6 +80,8 @@ def test_reasoning_summaries_are_reasoning() -> None:
         '"arguments":["Paris"]}}',
         '{"type":"response.completed"}',
         '{"type":"response.completed","response":{"status":"odd"}}',
+        '{"type":"response.completed","response":{"status":"completed","usage":{"output_tokens":-1}}}',
+        '{"type":"response.completed","response":{"status":"completed","usage":{"input_tokens":1e23}}}',
         '{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"steered"}}}',
         "[]",
         "{",

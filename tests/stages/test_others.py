@@ -107,6 +107,7 @@ def test_cached_tokens_have_their_own_price() -> None:
     usage = TokenUsage(input_tokens=1_000_000, cached_tokens=500_000)
     assert Price(2.0, 0.0, cached=0.2).cost_usd(usage) == pytest.approx(1.1)
     assert Price(2.0, 0.0).cost_usd(usage) == pytest.approx(2.0)
+    assert Price(2.0, 0.0, cached=0.2).cost_usd(TokenUsage(0, cached_tokens=500_000)) == pytest.approx(0.1)
 
 
 SENT = CompletionChunk(metadata=ChunkMetadata(provider="p", max_tokens=10))
