@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fennec_cli.chunk import CompletionChunk
 from fennec_cli.dialects.base import Endpoint
 from fennec_cli.errors import (
     AuthenticationError,
@@ -22,8 +23,11 @@ from fennec_cli.errors import (
     TLSError,
 )
 from fennec_cli.providers import azure
+from fennec_cli.regional import RegionalProvider
 from fennec_cli.regions import Region, located, moves_on, regions_in_order
 from fennec_cli.request import CompletionRequest
+from fennec_cli.stages import Chunks
+from fennec_cli.types import silent
 
 SWEDEN = {"name": "swedencentral", "endpoint": "https://se.openai.azure.com", "deployment": "luna-se"}
 FRANCE = {"name": "francecentral", "endpoint": "https://fr.openai.azure.com"}
@@ -115,3 +119,25 @@ def test_failures_of_one_region_move_on(error: FennecError) -> None:
 )
 def test_failures_that_every_region_would_repeat_do_not(error: FennecError) -> None:
     assert not moves_on(error)
+
+
+class Thinking:
+    """A provider that thinks and answers, and counts what was asked of it."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def stream_completion(self, _request: CompletionRequest) -> Chunks:
+        for chunk in (CompletionChunk(role="assistant"), CompletionChunk(reasoning="hm"), CompletionChunk(content="a")):
+            self.given += 1
+            yield chunk
+
+
+@pytest.mark.parametrize(("shown", "given"), [(True, 2), (False, 3)])
+def test_reasoning_commits_to_a_region_where_it_is_shown(shown: bool, given: int) -> None:
+    thinking = Thinking()
+    provider = RegionalProvider([(Region(name, ""), thinking) for name in "ab"], say=silent)  # type: ignore[misc]
+    chunks = provider.stream_completion(CompletionRequest.from_text("Hi", model="m")._replace(reasoning=shown))
+    assert next(chunks).role == "assistant"
+    assert thinking.given == given
+    chunks.close()
