@@ -92,7 +92,9 @@ def error_from_event(envelope: dict[str, Any]) -> ProviderError:
 def _build(envelope: dict[str, Any], status: int | None, headers: Headers) -> ProviderError:
     fault = envelope["error"]
     text = " ".join(str(fault.get("message") or fault.get("type") or "no reason given").split())
-    cls = _class(fault, text, status)
+    cls, wait = _class(fault, text, status), retry_after_s(headers, now=time.time())
+    if cls is QuotaExhausted and status == 402 and wait is not None:
+        cls = RateLimitError
     if len(text) > _MESSAGE_LIMIT:
         text = text[: _MESSAGE_LIMIT - 1] + "…"
     retryable = cls.default_retryable
@@ -103,7 +105,7 @@ def _build(envelope: dict[str, Any], status: int | None, headers: Headers) -> Pr
         f"{text} ({status})" if status is not None else text,
         hint=_HINTS.get(cls),
         status=status,
-        retry_after=retry_after_s(headers, now=time.time()),
+        retry_after=wait,
         retryable=retryable,
         request_id=headers.get(REQUEST_ID_HEADER) or _text(envelope.get("request_id")),
     )

@@ -340,6 +340,11 @@ def test_the_servers_word_on_retrying_decides_but_not_on_spend_limits() -> None:
     assert not decoded(402, {"type": "billing_error"}, **{"x-should-retry": "true"}).retryable
 
 
+def test_402_with_a_hint_is_a_rate_limit() -> None:
+    error = decoded(402, {"type": "billing_error"}, **{"retry-after": "3"})
+    assert (type(error), error.retryable, error.retry_after) == (RateLimitError, True, 3.0)
+
+
 def test_the_request_id_of_the_body_stands_in_for_a_missing_header() -> None:
     assert decoded(500, {"type": "api_error"}).request_id == "r"
 
