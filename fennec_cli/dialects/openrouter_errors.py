@@ -73,7 +73,9 @@ def typed(fault: dict[str, Any]) -> Typed:
     """Read the extra fields of an error object."""
     metadata, availability = _table(fault.get("metadata")), _table(fault.get("availability"))
     kind = str(metadata.get("error_type") or fault.get("error_type") or "")
-    moderated = kind == "permission_denied" and not metadata.keys().isdisjoint(("reasons", "flagged_input", "patterns"))
+    moderated = kind in ("", "permission_denied") and not metadata.keys().isdisjoint(
+        ("reasons", "flagged_input", "patterns")
+    )
     cls = ContentFiltered if moderated else _BY_TYPE.get(kind)
     retryable, wait = availability.get("retryable"), availability.get("retry_after")
     return Typed(

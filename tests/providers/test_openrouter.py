@@ -238,6 +238,8 @@ def test_an_absent_model_names_the_ones_offered_instead() -> None:
     [
         (403, {"metadata": {"error_type": "permission_denied"}}, "auth"),
         (403, {"metadata": {"error_type": "permission_denied", "patterns": ["x"]}}, "filtered"),
+        (403, {"metadata": {"reasons": ["violence"], "flagged_input": "how"}}, "filtered"),
+        (403, {"metadata": {"error_type": "region_restricted", "reasons": ["sanctions"]}}, "auth"),
         (400, {"metadata": {"error_type": "content_policy_violation"}}, "filtered"),
         (400, {"error_type": "context_length_exceeded"}, "request"),
         (404, {"availability": {"code": "temporarily_unavailable"}}, "unavailable"),
