@@ -192,11 +192,13 @@ def _usage(usage: dict[str, Any]) -> TokenUsage:
 
 
 def _items(message: Message) -> list[dict[str, Any]]:
-    if message.tool_call_id is not None:
-        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}]
-    items: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
     if message.attachments:
         parts = [{"type": "input_text", "text": message.content}, *map(_part, message.attachments)]
+    if message.tool_call_id is not None:
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": parts or message.content}]
+    items: list[dict[str, Any]] = []
+    if parts:
         items.append({"role": message.role, "content": parts})
     elif message.content or not message.tool_calls:
         kind = {"type": "message"} if message.role == "assistant" else {}  # llama.cpp refuses such a turn without it

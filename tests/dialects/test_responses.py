@@ -254,6 +254,15 @@ def test_tool_results_go_back_in_each_dialects_form() -> None:
     ]
 
 
+def test_a_tool_result_keeps_its_image() -> None:
+    shot = Message("tool", "see", (IMAGE,), tool_call_id="call_1")
+    (item,) = responses.build_body(request(shot), Sampling())["input"]
+    assert item["output"] == [
+        {"type": "input_text", "text": "see"},
+        {"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="},
+    ]
+
+
 def test_a_turn_of_the_model_says_its_kind() -> None:
     """OpenAI can do without; llama.cpp's server cannot determine "type of 'item'"."""
     turns = (Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "Bye"))
