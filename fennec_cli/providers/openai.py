@@ -34,6 +34,12 @@ _CHAT_ONLY = frozenset(
         "response_format",
         "prediction",
         "reasoning_effort",
+        "verbosity",
+        "modalities",
+        "audio",
+        "functions",
+        "function_call",
+        "web_search_options",
     }
 )
 _KEEPING = ("background", "conversation")  # fields that hand the answer to the provider to keep

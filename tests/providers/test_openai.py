@@ -130,6 +130,7 @@ def test_complete_request_to_openai_by_chat() -> None:
         ({"sampling": Sampling(seed=1)}, "chat/completions"),
         ({"sampling": Sampling(stop=("END",))}, "chat/completions"),
         ({"options": {"n": 2}}, "chat/completions"),
+        ({"options": {"verbosity": "low"}}, "chat/completions"),
         ({"options": {"service_tier": "flex"}}, "responses"),
     ],
 )
