@@ -186,7 +186,8 @@ def _deployments(endpoint: Endpoint) -> list[str]:
 def _completion_url(base: str, path: str, version: str | None, deployment: str) -> str:
     if version is None:
         return _v1(base) + path
-    place = f"/deployments/{quote(deployment, safe='')}" if path == chat.PATH else ""
+    # A name that is not UTF-8 is refused with the body, which has it too.
+    place = f"/deployments/{quote(deployment, safe='', errors='replace')}" if path == chat.PATH else ""
     return f"{_root(base)}/openai{place}{path}{_query(version)}"
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.base import Endpoint
-from fennec_cli.errors import Blocked, ConfigError, ContentFiltered, ProtocolError, RateLimitError, ServerError
+from fennec_cli.errors import (
+    Blocked,
+    ConfigError,
+    ContentFiltered,
+    InputError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+)
 from fennec_cli.providers import azure
 from fennec_cli.request import Attachment, CompletionRequest, Sampling, Tool
 from tests.cases import EXPECTED, ErrorCase, check_answer, decode, error_cases, folded, read, streams
@@ -44,6 +52,12 @@ def sent(endpoint: Endpoint, **fields: Any) -> tuple[str, dict[str, Any]]:
         if body["messages"] == [{"role": "user", "content": "Hi"}]:
             del body["messages"]
     return call.url, body
+
+
+@pytest.mark.parametrize("endpoint", [V1, DATED], ids=["v1", "dated"])
+def test_a_name_that_is_not_utf_8_is_refused(endpoint: Endpoint) -> None:
+    with pytest.raises(InputError):
+        azure.build_request(CompletionRequest.from_text("Hi", model="\udcff"), endpoint)
 
 
 def test_complete_request_for_plain_text_on_v1() -> None:
