@@ -30,6 +30,8 @@ def _checked(inner: Stage, request: CompletionRequest) -> Chunks:
     response = fold.finalize()
     if response.finish_reason != "stop" or request.schema is None:
         return  # a truncated, filtered or tool-calling answer has its own verdict
-    reason = mismatch(response.content, request.schema)
-    if reason is not None:
-        yield CompletionChunk(fault=InvalidOutput(f"the answer does not fit the schema ({reason})"))
+    for choice in response.choices:
+        reason = mismatch(choice.content, request.schema)
+        if reason is not None:
+            yield CompletionChunk(fault=InvalidOutput(f"the answer does not fit the schema ({reason})"))
+            return

@@ -44,6 +44,17 @@ def test_an_answer_that_does_not_fit_says_where(text: str, reason: str) -> None:
     assert reason in str(fault)
 
 
+@pytest.mark.parametrize(("second", "fits"), [('{"total": 7}', True), ("Sure!", False)])
+def test_every_choice_has_to_fit(second: str, fits: bool) -> None:
+    def inner(_request: CompletionRequest) -> Chunks:
+        for index, text in enumerate(('{"total": 7}', second)):
+            yield CompletionChunk(content=text, index=index)
+            yield CompletionChunk(finish_reason="stop", index=index)
+
+    chunks = list(conform(inner)(CompletionRequest.from_text("hi", model="m", schema=SCHEMA)))
+    assert all(chunk.fault is None for chunk in chunks) is fits
+
+
 def test_a_truncated_answer_is_not_judged_twice() -> None:
     assert fault_of('{"total":', finish="length") is None
 
