@@ -5,7 +5,6 @@ What a provider answers is kept (model_lists), for the times when it cannot or m
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.pricing import Price
 from fennec_cli.registry import ProviderRegistry
+from fennec_cli.signals import at_once
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
 
@@ -226,10 +226,7 @@ def list_models(names: list[str], ask: ListModels, type_of: TypeOf, kept: FindKe
 
     For one that fails stands what was `kept`.
     """
-    if not names:
-        return Listing((), ())
-    with ThreadPoolExecutor(max_workers=len(names)) as threads:
-        answers = dict(zip(names, threads.map(lambda name: _ask(name, ask), names), strict=True))
+    answers = dict(zip(names, at_once(lambda name: _ask(name, ask), names), strict=True))
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, FennecError)}
     good = {name: answer for name, answer in answers.items() if not isinstance(answer, FennecError)}
     stale = {name: found for name in failures if (found := kept(name)) is not None}

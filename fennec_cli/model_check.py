@@ -4,7 +4,6 @@ Beside it stand the circuits that all processes share, which can be closed here.
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
+from fennec_cli.signals import at_once
 from fennec_cli.store import StateStore
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
@@ -92,11 +92,8 @@ def run_check(config: Config, provider: str | None, output_format: str, *, close
         if closes:
             closed = sum(close_circuits(registry.state, name) for name in names)
             notes.warn(f"closed {closed} circuit{'' if closed == 1 else 's'}")
-        with ThreadPoolExecutor(max_workers=len(names)) as threads:
-            checks = [
-                replace(found, circuits=circuits(registry.state, found.provider))
-                for found in threads.map(lambda name: check(registry, name), names)
-            ]
+        found = at_once(lambda name: check(registry, name), names)
+        checks = [replace(each, circuits=circuits(registry.state, each.provider)) for each in found]
     finally:
         registry.close()
     write_out(rendered(checks, output_format))

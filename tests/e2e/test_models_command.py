@@ -1,6 +1,7 @@
 """`fennec models list`, `check` and `refresh`: several providers, some of which fail."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -10,8 +11,8 @@ import orjson
 import pytest
 
 from fennec_cli.model_check import HEADER
-from tests.e2e.peer import Peer, Script, failure, sleep, whole
-from tests.e2e.runner import CANARY, Fennec, Result
+from tests.e2e.peer import Peer, Script, failure, sleep, stall, whole
+from tests.e2e.runner import CANARY, Fennec, Result, finished
 from tests.e2e.test_settings import configure
 
 Serve = Callable[..., Peer]
@@ -314,3 +315,20 @@ def test_refresh_into_a_directory_without_rights_is_an_output_error(fennec: Fenn
     boxes(fennec, box=serve(offers("a")).url)
     (fennec.home / ".cache").mkdir(mode=0o500)
     assert run(fennec, "refresh", "--provider", "box").status == 18
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["list", "check", "refresh"])
+def test_a_signal_ends_it_while_a_provider_says_nothing(
+    fennec: Fennec, serve: Serve, command: str, number: signal.Signals
+) -> None:
+    silent = serve([stall()])
+    boxes(fennec, silent=silent.url, nowhere=NOWHERE)
+    with fennec.start("models", command) as process:
+        assert silent.seen.wait(5)
+        began = time.monotonic()
+        process.send_signal(number)
+        result = finished(process)
+    assert time.monotonic() - began < 0.5
+    assert (result.status, result.stdout, result.stderr) == (-number, b"", "")
+    assert silent.left.wait(1)
