@@ -25,6 +25,8 @@ class HostedEngines:
         alive, word = os.pipe(), os.pipe()
         pid = os.fork()
         if not pid:
+            for _, earlier in self._hosts:
+                os.close(earlier)  # or that host would live as long as this one
             _host(registry, provider, model, parallel, alive, word)
         os.close(alive[0])
         os.close(word[1])
