@@ -203,7 +203,7 @@ class _Run:
             self._begin = time.monotonic() + _SOON_S
             self._allow()
             self._say({"begin": self._begin, "allowed": self._allowed})
-        elif self._allow():
+        elif self._allow() and self._step.rate is not None:  # a closed loop goes by its tickets, and reads no more
             self._say({"allowed": self._allowed})
         if self._step.rate is None:
             self._issue()

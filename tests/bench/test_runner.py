@@ -1,5 +1,7 @@
 """The runner against servers whose timing is known: what it measures is what happened."""
 
+import fcntl
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -165,6 +167,21 @@ def test_requests_that_cost_less_than_estimated_leave_more(quick: KnownServer) -
         outcome = measure(quick.url, step, 60, purse=Purse(30.5, 5.0), warmup=0)
         assert 24 <= len(outcome.samples) <= 30
         assert outcome.stopped_by == "cost"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe can be set on Linux only")
+def test_a_closed_loop_is_not_told_what_it_does_not_read(quick: KnownServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pipes are made small, so that a thousand words that nobody reads would fill one."""
+    pipe = os.pipe
+
+    def small() -> tuple[int, int]:
+        ends = pipe()
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+        return ends
+
+    monkeypatch.setattr(os, "pipe", small)
+    outcome = measure(quick.url, Step(8), 1000, purse=Purse(1e6, 1.0), warmup=0, models=("unpriced",))
+    assert len(outcome.samples) == 1000
 
 
 def test_the_warm_up_is_not_measured_and_asks_for_other_prompts(quick: KnownServer) -> None:
