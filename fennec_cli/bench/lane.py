@@ -18,6 +18,7 @@ from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.request import EMPTY, CompletionRequest
 from fennec_cli.safeguards import Safeguards, audit_trail
 from fennec_cli.stages import Stage
+from fennec_cli.stages.measure import estimated_usage
 from fennec_cli.store import NullStore, StateStore
 from fennec_cli.transport.arrival import Arrival, asking
 from fennec_cli.tuples import NamedTuple
@@ -84,7 +85,8 @@ class Lanes:
             watch.settle()
         except FennecError as raised:
             error = raised
-        return watch.sample(index, self._setup.name(model), planned, error), error
+        cost = watch.cost_usd(request, lambda usage: self._alone.cost(target.provider, target.model, usage))
+        return watch.sample(index, self._setup.name(model), planned, error, cost), error
 
     def close(self) -> None:
         self._asking.close()
@@ -141,6 +143,7 @@ class _Watch:
         arrival.at = None  # what was read before is another answer
         self._fold = ResponseAggregator(keep_text=False)
         self._moments: list[float] = []
+        self._characters = 0
         self._first_output: float | None = None
         self.fault: FennecError | None = None
 
@@ -150,6 +153,7 @@ class _Watch:
             if moment is None:
                 moment, self._stamped = self._clock(), False
             self._moments.append(moment)
+            self._characters += len(chunk.content or chunk.reasoning or "")
             if self._first_output is None and not chunk.reasoning:
                 self._first_output = moment
         self._fold.add_chunk(chunk)
@@ -161,7 +165,14 @@ class _Watch:
         if settle is not None:
             settle(self.fault is None)
 
-    def sample(self, index: int, model: str, planned: float, error: FennecError | None) -> Sample:
+    def cost_usd(self, request: CompletionRequest, price: Callable[[TokenUsage], float | None]) -> float | None:
+        """What it cost: an answer that broke off, as far as it came."""
+        metadata = self._fold.metadata
+        if metadata.cost_usd is not None or metadata.sent_at is None:
+            return metadata.cost_usd
+        return price((self._fold.usage or estimated_usage(request)).at_least(self._characters))
+
+    def sample(self, index: int, model: str, planned: float, error: FennecError | None, cost: float | None) -> Sample:
         fold, moments = self._fold, self._moments
         usage, metadata = fold.usage or TokenUsage(estimated=True), fold.metadata
         first = moments[0] if moments else None
@@ -180,7 +191,7 @@ class _Watch:
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             estimated=usage.estimated,
-            cost_usd=metadata.cost_usd,
+            cost_usd=cost,
             clock=("kernel" if self._stamped else "process") if moments else None,
             finish_reason=fold.finish_reason,
             attempts=metadata.attempts or (error.attempts if error else 0) or 1,

@@ -14,7 +14,8 @@ from fennec_cli.config import Config
 from fennec_cli.errors import BudgetExceeded, InputError, UsageError
 from fennec_cli.prompts import Row
 from fennec_cli.registry import ProviderRegistry, Target
-from fennec_cli.request import CompletionRequest, estimate_tokens
+from fennec_cli.request import CompletionRequest
+from fennec_cli.stages.budget import reservation
 from fennec_cli.tuples import NamedTuple
 
 _LONGEST_NAME = 256
@@ -59,17 +60,13 @@ def worst_cost(targets: Sequence[Target], found: Prompts, registry: ProviderRegi
         raise UsageError("--max-cost needs --max-tokens: without it an answer may cost anything")
     worst = 0.0
     for target in targets:
-        price = registry.price(target.provider, target.model)
-        if price is None and registry.type_of(target.provider) not in ("local", "ollama"):
+        purse = registry.purse(target.provider, target.model)
+        if purse.price is None:
             raise BudgetExceeded(
                 f"nobody knows the price of {target.provider}/{target.model}",
                 hint="set it under prices in the configuration, or drop --max-cost",
             )
-        for request in found.requests if price else ():
-            assert price is not None
-            tokens_in = 1.5 * sum(estimate_tokens(message.content) + 8 for message in request.messages)
-            tokens_out = request.sampling.max_tokens or 0
-            worst = max(worst, (tokens_in * price.input + tokens_out * price.output) / 1e6)
+        worst = max([worst, *(reservation(request, purse) for request in found.requests)])
     return worst
 
 

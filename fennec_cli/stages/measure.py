@@ -37,7 +37,7 @@ def measure(
                     opening = chunk.metadata
                 yield chunk
         total = clock() - start
-        known = (usage or _estimated(request)).at_least(bytes_out)
+        known = (usage or estimated_usage(request)).at_least(bytes_out)
         cost = None
         if opening is not None and opening.cached:
             cost = 0.0
@@ -51,5 +51,6 @@ def measure(
     return stage
 
 
-def _estimated(request: CompletionRequest) -> TokenUsage:
+def estimated_usage(request: CompletionRequest) -> TokenUsage:
+    """The tokens of a request whose provider counts none; what came of the answer is for `at_least` to add."""
     return TokenUsage(sum(estimate_tokens(message.content) for message in request.messages), estimated=True)

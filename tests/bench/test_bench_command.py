@@ -142,6 +142,7 @@ def test_a_regression_has_its_own_status(fennec: Fennec) -> None:
         (("-m", "known/m", "--baseline", "none.json"), 17, "cannot read none.json"),
         (("-m", "known/unpriced", "--max-cost", "1"), 12, "nobody knows the price"),
         (("-m", "known/m", "--max-cost", "0.0000001"), 12, "not one request"),
+        (("-m", "known/m", "--set", "8x8", "--max-cost", "0.0001", "-O", "n=9"), 12, "not one request"),
         (("--models-from", "/dev/null"), 17, "names no model"),
         (("-m", "known/m", "--report", "/nowhere/r.html"), 18, "cannot write"),
         (("--self", "-m", "known/m"), 2, "fennec alone"),

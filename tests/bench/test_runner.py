@@ -24,6 +24,7 @@ from fennec_cli.pricing import Price
 from fennec_cli.registry import Target
 from fennec_cli.request import EMPTY, CompletionRequest
 from tests.bench.known import KnownServer, before_others
+from tests.e2e.peer import ROLE, Peer, delta, head, send
 
 TTFT_S, GAP_S, TOKENS = 0.1, 0.02, 20
 EXACT_S = 0.002
@@ -182,6 +183,17 @@ def test_a_closed_loop_is_not_told_what_it_does_not_read(quick: KnownServer, mon
     monkeypatch.setattr(os, "pipe", small)
     outcome = measure(quick.url, Step(8), 1000, purse=Purse(1e6, 1.0), warmup=0, models=("unpriced",))
     assert len(outcome.samples) == 1000
+
+
+@pytest.mark.parametrize("step", [Step(1), Step(1, 50.0)])
+def test_an_answer_that_broke_off_is_paid_for(step: Step) -> None:
+    """Its two tokens cost 2/3 USD; of the next one nobody knows that it would be as short."""
+    with Peer([send(head(), ROLE, delta("12345678"))]) as peer:
+        outcome = measure(peer.url, step, 20, purse=Purse(5.0, 1.0), warmup=0)
+    assert {sample.error_class for sample in outcome.samples} == {"stream_broken"}
+    assert outcome.stopped_by == "cost"
+    assert [sample.cost_usd for sample in outcome.samples] == pytest.approx([2 / 3] * 7)
+    assert outcome.cost_usd == pytest.approx(7 * 2 / 3)
 
 
 def test_the_warm_up_is_not_measured_and_asks_for_other_prompts(quick: KnownServer) -> None:
