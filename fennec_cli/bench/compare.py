@@ -40,6 +40,10 @@ class Baseline(NamedTuple):
     rows: Sequence[Row]
     load: Row
 
+    def has(self, model: str, step: str) -> bool:
+        """Whether there is something to compare a model with at this level of load."""
+        return any((row["model"], row["step"]) == (model, step) for row in self.rows)
+
 
 class Comparison(NamedTuple):
     """`differences` are conditions that were not the same, `missing` what the baseline knows nothing of."""

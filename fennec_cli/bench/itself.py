@@ -28,7 +28,7 @@ from fennec_cli.config import Config, ProviderConfig
 from fennec_cli.config.settings import AuditConfig
 from fennec_cli.errors import UsageError
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import Sink
+from fennec_cli.output.sink import open_output
 from fennec_cli.registry import Target
 from fennec_cli.request import CompletionRequest
 from fennec_cli.tuples import NamedTuple
@@ -59,7 +59,7 @@ class Overhead(NamedTuple):
     cpu_chunk_s: float
 
 
-def measure_itself(options: BenchOptions, sink: Sink, notes: Notes) -> int:
+def measure_itself(options: BenchOptions, notes: Notes) -> int:
     """Run both measurements and write what they found. Returns the exit status."""
     if options.model or options.models_from or options.baseline or options.report or options.rate:
         raise UsageError("--self measures fennec alone", hint="give only -j, --seed, --json and -o with it")
@@ -68,6 +68,7 @@ def measure_itself(options: BenchOptions, sink: Sink, notes: Notes) -> int:
     signals.install()
     jobs = options.jobs if options.jobs > 1 else _JOBS
     notes.say(1, f"{jobs} streams, {_EXACT.tokens} tokens each, then as fast as they come")
+    sink = open_output(options.output)
     try:
         found = overhead(jobs, options.seed)
         sink.write(_shown(found) if options.output_format == "table" else _document(found, options.output_format))

@@ -23,7 +23,7 @@ from fennec_cli.errors import BudgetExceeded, FennecError, InputError, PartialBa
 from fennec_cli.output.notes import Notes, notes_for, wants_color
 from fennec_cli.output.progress import StatusLine
 from fennec_cli.output.sink import Sink, open_output
-from fennec_cli.registry import ProviderRegistry
+from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.safeguards import Safeguards, filter_policy
 from fennec_cli.store import NullStore
 
@@ -31,23 +31,28 @@ from fennec_cli.store import NullStore
 def run_bench(options: BenchOptions, config: Config) -> int:
     """Run the command and return its exit status."""
     notes = notes_for(options, config.log.file, config.log.level, config.notes)
-    if options.report is not None and options.report == options.output:
-        raise UsageError("--report and --output name the same file")
-    baseline = _baseline(options.baseline) if options.baseline else None
     if options.measures_itself:
         from fennec_cli.bench.itself import measure_itself
 
-        return measure_itself(options, open_output(options.output), notes)
+        return measure_itself(options, notes)
+    if options.report is not None and options.report == options.output:
+        raise UsageError("--report and --output name the same file")
+    baseline = _baseline(options.baseline) if options.baseline else None
     registry = ProviderRegistry(config, overrides=options.overrides, say=notes.say)
     targets = find_targets(options, config, registry)
+    if baseline is not None:
+        _comparable(baseline, targets, options)
     guards = Safeguards(filter_policy(config), say=notes.loud)
     found = find_prompts(options, config)
     found = found._replace(requests=[guards.outgoing(request)[0] for request in found.requests])
     worst = 0.0 if options.max_cost is None else worst_cost(targets, found, registry)
     signals.install()
-    sink, report = open_output(options.output), open_output(options.report) if options.report else None
+    sink = open_output(options.output)
+    report: Sink | None = None
     hosted = HostedEngines()
     try:
+        if options.report is not None:
+            report = open_output(options.report)
         for target in targets:
             notes.say(1, f"measuring {target.provider}/{target.model} ({target.reason})")
             if registry.type_of(target.provider) == "local":
@@ -83,6 +88,7 @@ class _Bench:
         self._notes, self._sink = notes, sink
         self._models = [setup.name(number) for number in range(len(setup.targets))]
         self._outcomes: list[Outcome] = []
+        self._cold: FennecError | None = None  # of a warm-up, once other levels are measured
         self._began = 0.0
         self._wall_clock = time.time()
         self._line = StatusLine(shown=os.isatty(2) and not options.quiet and os.environ.get("TERM") != "dumb")
@@ -117,7 +123,11 @@ class _Bench:
             try:
                 run_step(outcome, self._wanted(), self._purse, self._seen, self._tick)
             except WarmupFailed:
-                raise _revived(outcome.failures[0]) from None
+                self._cold = _revived(outcome.failures[0])
+                self._outcomes.pop()
+                if not self._outcomes:
+                    raise self._cold from None
+                break
             if outcome.stopped_by == "cost":
                 break
 
@@ -169,11 +179,6 @@ class _Bench:
         if baseline is None:
             return run
         comparison = compare(baseline, list(run.rows()), run.load, options.max_regression, options.seed)
-        if not comparison.findings:
-            raise InputError(
-                f"{options.baseline} holds nothing of these models at this load",
-                hint="measure the same models and load",
-            )
         return run._replace(comparison=comparison, baseline=os.path.basename(options.baseline or ""))
 
     def _load(self) -> dict[str, object]:
@@ -223,6 +228,8 @@ class _Bench:
             if run.stopped_by == "cost":
                 raise BudgetExceeded("not one request fits into --max-cost", hint="raise it, or lower --max-tokens")
             raise InputError("nothing was measured", hint="raise --duration")
+        if self._cold is not None:
+            raise self._cold
         dead = [model for model, (failed, total) in counts.items() if total and failed == total]
         if len(dead) == len(counts):
             classes = {failure.error_class for failure in failures}
@@ -232,6 +239,10 @@ class _Bench:
             raise PartialBatch(f"no request to {', '.join(dead)} was answered")
         if run.comparison is not None and run.comparison.regressions:
             raise _regression(run)
+        if run.comparison is not None and not run.comparison.findings:
+            if run.stopped_by == "cost":
+                raise BudgetExceeded(f"--max-cost ended the run before it came to what {run.baseline} holds")
+            raise InputError(f"nothing was measured of what {run.baseline} holds", hint="raise --duration")
         return 0
 
 
@@ -264,6 +275,17 @@ def _check(setup: Setup) -> None:
         lanes.open()
     finally:
         lanes.close()
+
+
+def _comparable(baseline: Baseline, targets: Sequence[Target], options: BenchOptions) -> None:
+    """Raise `InputError` before anything is sent that could be compared with nothing."""
+    planned = steps(options.jobs, options.rate, options.arrival, sweep=options.sweep)
+    names = [f"{target.provider}/{target.model}" for target in targets]
+    if not any(baseline.has(name, step.label) for name in names for step in planned):
+        raise InputError(
+            f"{options.baseline} holds nothing of these models at this load",
+            hint="measure the same models and load",
+        )
 
 
 def _baseline(path: str) -> Baseline:

@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from tests.bench.known import KnownServer
 from tests.e2e.events import schema
+from tests.e2e.peer import Peer, answer, failure
 from tests.e2e.runner import Fennec
 
 CONFIG = """
@@ -127,6 +129,60 @@ def test_a_regression_has_its_own_status(fennec: Fennec) -> None:
     comparison = orjson.loads(worse.stdout)["comparison"]
     assert {each["metric"]: each["verdict"] for each in comparison["findings"]}["e2e_s"] == "regression"
     schema("bench").validate(orjson.loads(worse.stdout))
+
+
+@pytest.fixture
+def baseline(fennec: Fennec) -> str:
+    """An earlier run of known/m, a request at a time."""
+    assert fennec("bench", "-m", "known/m", "-N", "2", "--set", "8x8", "--json", "-o", "base.json").status == 0
+    return "base.json"
+
+
+@pytest.mark.parametrize("other", [("-m", "known/n"), ("-m", "known/m", "-j", "2")])
+def test_what_the_baseline_does_not_hold_is_not_measured(
+    fennec: Fennec, server: KnownServer, baseline: str, other: tuple[str, ...]
+) -> None:
+    run = fennec("bench", *other, "--baseline", baseline, "--input", "lines", stdin=f"not-sent-{len(other)} x\n")
+    assert "holds nothing of these models" in run.failed("input", 17)
+    assert f"not-sent-{len(other)}" not in server.truth()
+
+
+def test_a_budget_is_said_before_a_comparison_that_it_made_empty(fennec: Fennec, baseline: str) -> None:
+    run = fennec("bench", "-m", "known/m", "--baseline", baseline, "--max-cost", "0.0000001", "--json")
+    assert (run.status, run.stderr.split(": ")[1]) == (12, "budget")
+    schema("bench").validate(orjson.loads(run.stdout))
+
+
+def test_a_signal_is_told_before_a_comparison_that_it_made_empty(fennec: Fennec, baseline: str) -> None:
+    with fennec.start("bench", "-m", "known/m", "--baseline", baseline, "--json", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"slow stall=2")
+        process.stdin.close()
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == -signal.SIGTERM
+        assert process.stdout is not None
+        assert orjson.loads(process.stdout.read())["stopped_by"] == "signal"
+
+
+def test_a_warm_up_that_fails_later_leaves_what_was_measured(fennec: Fennec) -> None:
+    with Peer(*[answer("hi")] * 5, failure(503)) as peer:
+        fennec.base_url = peer.url
+        run = fennec("bench", "-m", "openai/m", "-N", "4", "--warmup", "1", "-j", "2", "--sweep", "--json")
+    assert (run.status, run.stderr.splitlines()[-1].split(": ")[1]) == (7, "unavailable")
+    document = orjson.loads(run.stdout)
+    schema("bench").validate(document)
+    assert [(row["step"], row["ok"]) for row in document["requests"]] == [("j=1", True)] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(("-m", "known/m", "--report", "nowhere/r.html"), 18), (("--self", "--rate", "3"), 2)],
+)
+def test_a_run_that_does_not_begin_leaves_no_file(fennec: Fennec, arguments: tuple[str, ...], status: int) -> None:
+    before = set(fennec.home.iterdir())
+    assert fennec("bench", "-o", "x.json", *arguments).status == status
+    assert set(fennec.home.iterdir()) == before
 
 
 @pytest.mark.parametrize(
