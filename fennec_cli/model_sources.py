@@ -24,6 +24,7 @@ from fennec_cli.errors import (
     RequestError,
     UsageError,
 )
+from fennec_cli.keys.command import without_keys
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -75,7 +76,7 @@ def fetch_package(requirement: str, folder: Path, size: int, progress: Progress,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "TMPDIR": str(scratch)},  # so that a killed download is swept with the rest
+            env={**without_keys(os.environ), "TMPDIR": str(scratch)},  # a killed download is swept with the rest
         )
         try:
             while process.poll() is None:

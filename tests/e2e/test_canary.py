@@ -140,6 +140,16 @@ def test_canary_in_no_argument_and_in_no_childs_environment(fennec: Fennec, serv
         assert leaks((fennec.home / name).read_bytes()) == []
 
 
+def test_canary_is_not_in_the_environment_of_what_fetches_a_model(fennec: Fennec) -> None:
+    spy = fennec.home / "spy"
+    spy.mkdir()
+    (spy / "pip.py").write_text(f"import os\nopen({str(spy / 'env')!r}, 'w').write(str(os.environ))\n")
+    clean(fennec("models", "pull", "local/smollm2-135m", env={"PYTHONPATH": str(spy), "OPENROUTER_KEY": KEY}))
+    seen = (spy / "env").read_text()
+    assert "PATH" in seen
+    assert leaks(seen) == []
+
+
 def dumps(fennec: Fennec, *words: str) -> tuple[bool, bool]:
     """Whether a process that is aborted leaves a core file, and whether others of its user may look into it."""
     limit = ["prlimit", "--core=unlimited:unlimited"]
