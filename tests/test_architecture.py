@@ -205,6 +205,13 @@ def test_third_party_packages_have_one_home(name: str, path: Path) -> None:
         assert home is None or unit(path) in home, f"{name} imports {imported}; its home is {home}"
 
 
+@pytest.mark.parametrize(("name", "path"), modules())
+def test_sockets_have_one_home(name: str, path: Path) -> None:
+    """`engine` listens for llama.cpp, and `bench` has a server of its own to measure itself."""
+    if unit(path) not in ("transport", "engine", "bench"):
+        assert not imports(path) & {"socket", "http.client", "urllib.request"}, name
+
+
 @pytest.mark.parametrize(("name", "path"), [m for m in modules() if unit(m[1]) in PURE])
 def test_pure_modules_do_no_input_or_output(name: str, path: Path) -> None:
     assert not {imported.split(".")[0] for imported in imports(path)} & IMPURE_MODULES, name

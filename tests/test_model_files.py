@@ -20,6 +20,7 @@ from fennec_cli.errors import (
     NetworkError,
     OutputError,
     RequestError,
+    UsageError,
 )
 from fennec_cli.model_files import KnownModel, ModelManager
 from fennec_cli.model_sources import package_command
@@ -322,8 +323,14 @@ def test_only_https_is_fetched(manager: ModelManager, url: str) -> None:
         manager.pull("tiny", source=url)
 
 
+@pytest.mark.parametrize("url", ["https://[::1", "https://127.0.0.1:99999/x.gguf"])
+def test_an_address_that_is_none_is_a_usage_error(manager: ModelManager, url: str) -> None:
+    with pytest.raises(UsageError, match="not an address"):
+        manager.pull("tiny", source=url)
+
+
 def test_secrets_in_an_address_are_not_shown(manager: ModelManager) -> None:
-    with pytest.raises((NetworkError, ConfigError)) as caught:
+    with pytest.raises(ConfigError, match="with a user name") as caught:
         manager.pull("tiny", source="http://user:hunter2@127.0.0.1:1/x.gguf?token=hunter2")
     assert "hunter2" not in caught.value.line()
 
