@@ -68,6 +68,15 @@ def test_whoever_has_a_format_has_its_short_forms(name: str) -> None:
     assert "--format" not in options or {"--json", "--ndjson"} <= options
 
 
+@pytest.mark.parametrize("name", [name for name in TREE if name != "complete"])
+def test_what_a_variable_may_say_to_complete_is_not_refused_elsewhere(name: str) -> None:
+    known = {each.variable: each.value.choices for each in TREE["complete"].options if each.variable and each.value}
+    for option in TREE[name].options:
+        if option.variable in known and option.value and option.value.choices:
+            also = {"text"} if "table" in option.value.choices else set()  # `Forms` of bench reads one as the other
+            assert set(known[option.variable]) <= {*option.value.choices, *also}, option.variable
+
+
 @pytest.mark.parametrize("name", TREE)
 def test_no_option_takes_a_key_as_text(name: str) -> None:
     for option in TREE[name].options:

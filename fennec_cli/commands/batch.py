@@ -96,12 +96,12 @@ def status(config: Any, /, batch_id: str | None, output_format: str) -> int:
 @click.argument("batch_id", metavar="ID")
 @option("--wait", type=Duration(), default=0.0, metavar="DUR", daily=True, help="Wait so long for it to be ready.")
 @option("-o", "--output", metavar="FILE", daily=True, help="Write here instead, whole or not at all.")
-@option("--format", "output_format", type=click.Choice(["json", "ndjson"]), default="json",
+@option("--format", "output_format", type=click.Choice(["json", "ndjson"]), default="json", envvar=(),
         help="One object a row, or the events of each.")
 @option("--json", "as_json", is_flag=True, envvar=(), daily=True, help="The same as --format json.")
 @option("--ndjson", is_flag=True, envvar=(), daily=True, help="The same as --format ndjson.")
 @option("--reasoning", is_flag=True, help="Show the model's reasoning too.")
-@option("--cache", type=click.Choice(["use", "off"]),
+@option("--cache", type=click.Choice(["use", "off"]), envvar=(),
         help="Whether the answers enter the response cache (as the configuration says).")
 @option("--allow-truncated", is_flag=True, help="An answer cut at its token limit is a success.")
 @option("--allow-filtered", is_flag=True, help="An answer stopped by a content filter is a success.")

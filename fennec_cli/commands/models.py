@@ -117,7 +117,7 @@ def show(ctx: click.Context, /, model: str, output_format: str) -> int:
 
 
 @models.command(cls=Command, add_help_option=False, epilog=PS_EXAMPLES)
-@option("--provider", metavar="NAME", daily=True, help="Only this Ollama's models.")
+@option("--provider", metavar="NAME", envvar=(), daily=True, help="Only this Ollama's models.")
 @table_options
 @settings_options
 @help_options

@@ -310,6 +310,12 @@ def test_models_alone_is_list_with_its_environment(fennec: Fennec, serve: Serve)
     assert "as they were" in result.stderr
 
 
+def test_the_provider_of_prompts_is_not_asked_what_it_has_in_memory(fennec: Fennec) -> None:
+    environment = {"FENNEC_PROVIDER": "openai", "OLLAMA_HOST": "127.0.0.1:9"}
+    result = fennec("models", "ps", env=environment)
+    assert (result.status, "cannot connect to 127.0.0.1:9" in result.stderr) == (7, True)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_refresh_into_a_directory_without_rights_is_an_output_error(fennec: Fennec, serve: Serve) -> None:
     boxes(fennec, box=serve(offers("a")).url)
