@@ -26,6 +26,7 @@ import orjson
 from fennec_cli.bench.lane import Lanes, Setup
 from fennec_cli.bench.plan import Step, arrivals, job
 from fennec_cli.bench.sample import Sample, packed
+from fennec_cli.config import server_url
 from fennec_cli.errors import FennecError
 from fennec_cli.store import shared_state
 from fennec_cli.tuples import NamedTuple
@@ -57,7 +58,8 @@ class Worker:
     def __init__(self, share: Share, tickets: int, control: int, results: int) -> None:
         self._share = share
         self._tickets, self._control, self._results = tickets, control, results
-        self._lanes = Lanes(share.setup, shared_state())
+        server = server_url(share.setup.config.cache.backend, os.environ)
+        self._lanes = Lanes(share.setup, shared_state(server=server))
         self._lock = threading.Lock()
         self._warmups = deque(range(share.number, share.warmup, share.workers))
         self._begin = 0.0

@@ -39,6 +39,17 @@ def test_circuits_and_counters_are_on_the_server(
     assert not (other.home / ".local" / "state" / "fennec" / "state").exists()
 
 
+def test_the_workers_of_bench_mind_the_circuits_of_the_server(
+    fennec: Fennec, serve: Serve, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    config = configured(tmp_path, redis_server.url)
+    peer = serve(failure(503))
+    for _ in range(5):
+        fennec.complete("-c", config, "-m", "m", "--retries", "0").failed("unavailable", 7)
+    result = fennec("bench", "-c", config, "-m", "openai/m", "-N", "1", "--warmup", "0", "--breaker")
+    assert (result.status, len(peer.requests)) == (14, 5), result
+
+
 def test_four_processes_never_send_more_than_burst_and_rate(
     fennec: Fennec, serve: Serve, redis_server: RedisServer, tmp_path: Path
 ) -> None:
