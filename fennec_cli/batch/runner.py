@@ -92,9 +92,12 @@ class Runner:
         self._reading = threading.Lock()
         self._more = True
         self._pieces: queue.SimpleQueue[Piece | BaseException] = queue.SimpleQueue()
+        self._arrived = threading.Event()  # something was put there
+        self._due: list[Piece] = []  # taken from there, and not handed on yet
         self._threads: list[HaltableThread] = []
         self._ended = 0  # threads that have said that they end
         self._failure: FennecError | None = None  # of reading the input
+        self._bug: BaseException | None = None
         self._early: dict[int, Piece] = {}  # answers that wait for those before them
         self._next = 0
         self._under_way: dict[int, _Begun] = {}  # begun, and without their last piece
@@ -103,28 +106,61 @@ class Runner:
         """Begin no more rows; those under way are answered."""
         self._more = False
 
-    def run(self, deliver: Deliver, *, idle: Callable[[], None] = lambda: None) -> None:
-        """Hand every piece to `deliver`, in this thread; `idle` is called now and then while there is none.
+    def run(
+        self,
+        deliver: Deliver,
+        *,
+        keep: Deliver = lambda _pieces: None,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hand every piece to `deliver`, in this thread, once; a signal does not break into it.
 
-        Raises what concerns the whole run, after what is under way was ended.
+        `idle` is called now and then. `keep` gets the pieces that are left when the run ends because nothing can be
+        delivered any more. Raises what concerns the whole run, after what is under way was ended.
         """
         self._begin_thread()
         try:
             while self._ended < len(self._threads):
-                pieces = self._taken()
-                if pieces:
-                    self._hand_on(pieces, deliver)
+                self._take(signals.TICK_S)
+                if self._bug is not None:
+                    raise self._bug
+                self._hand_on(deliver)
                 idle()
         except BaseException as reason:
-            self._end(reason, deliver)
+            with signals.postponed:
+                self._end(reason, deliver, keep)
             raise
         if self._failure is not None:
             raise self._failure
 
-    def _hand_on(self, pieces: list[Piece], deliver: Deliver) -> None:
-        if self._ordered:
-            pieces = self._in_order(pieces)
-        deliver(pieces)
+    def _take(self, wait_s: float) -> None:
+        """Wait for a piece, and take those that are there."""
+        if self._pieces.empty():
+            self._arrived.wait(wait_s)
+        self._arrived.clear()
+        with signals.postponed, suppress(queue.Empty):  # what is off the queue is in `_due`, whatever comes
+            for _ in range(TAKEN_AT_ONCE):
+                self._took(self._pieces.get_nowait())
+
+    def _took(self, found: Piece | BaseException) -> None:
+        if isinstance(found, Piece):
+            if found.last:
+                self._under_way.pop(found.number, None)
+            self._due.append(found)
+        elif isinstance(found, _Ended):
+            self._ended += 1
+        elif isinstance(found, FennecError):
+            self._failure = found  # the rows that were read are answered all the same
+        else:
+            self._bug = found
+
+    def _hand_on(self, deliver: Deliver) -> None:
+        with signals.postponed:  # a piece is either written or due, never both and never neither
+            pieces, self._due = self._due, []
+            if self._ordered:
+                pieces = self._in_order(pieces)
+            if pieces:
+                deliver(pieces)
         for piece in pieces:
             if piece.last:
                 self._window.release()
@@ -137,52 +173,23 @@ class Runner:
             self._next += 1
         return due
 
-    def _taken(self) -> list[Piece]:
-        """Wait for a piece, a moment at most, and take all that are there."""
-        taken: list[Piece] = []
-        try:
-            found = self._pieces.get(timeout=signals.TICK_S)
-            while True:
-                if isinstance(found, _Ended):
-                    self._ended += 1
-                elif isinstance(found, FennecError):
-                    self._failure = found  # the rows that were read are answered all the same
-                elif isinstance(found, BaseException):
-                    raise found
-                else:
-                    taken.append(self._seen(found))
-                if len(taken) >= TAKEN_AT_ONCE:
-                    return taken
-                found = self._pieces.get_nowait()
-        except queue.Empty:
-            return taken
-
-    def _end(self, reason: BaseException, deliver: Deliver) -> None:
+    def _end(self, reason: BaseException, deliver: Deliver, keep: Deliver) -> None:
         """End all threads. After a signal what is whole is still written, and what is broken off gets its last line."""
         self._more = False
         for thread in self._threads:
             thread.halt(reason)
         end = time.monotonic() + CLOSING_S
-        left: list[Piece] = []
-        while self._ended < len(self._threads):
-            try:
-                found = self._pieces.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                break
-            if isinstance(found, Piece):
-                left.append(self._seen(found))
-            elif isinstance(found, _Ended):
-                self._ended += 1
+        while self._ended < len(self._threads) and (left_s := end - time.monotonic()) > 0:
+            self._take(left_s)
+        broken = self._broken_off(reason) if isinstance(reason, Interrupted) else []
+        while not self._pieces.empty():  # of threads that have ended meanwhile after all
+            self._take(0)
+        broken = [piece for piece in broken if piece.data or piece.number in self._under_way]
+        left = sorted([*self._early.values(), *self._due, *broken], key=lambda piece: piece.number)
         if isinstance(reason, Interrupted):
-            broken = self._broken_off(reason)
-            left += self._rest()  # of threads that have ended meanwhile after all
-            left += [piece for piece in broken if piece.data or piece.number in self._under_way]
-            deliver(sorted([*self._early.values(), *left], key=lambda piece: piece.number))
-
-    def _seen(self, piece: Piece) -> Piece:
-        if piece.last:
-            self._under_way.pop(piece.number, None)
-        return piece
+            deliver(left)
+        else:
+            keep(left)
 
     def _broken_off(self, reason: Interrupted) -> list[Piece]:
         """The last pieces of rows whose threads did not end in time."""
@@ -190,15 +197,6 @@ class Runner:
         for number, each in self._under_way.copy().items():
             data = each.out.taken() + each.writer.interrupted(reason.exit_status) if self._broken else b""
             found.append(Piece(number, each.row, data, last=True))
-        return found
-
-    def _rest(self) -> list[Piece]:
-        found = []
-        with suppress(queue.Empty):
-            while True:
-                piece = self._pieces.get_nowait()
-                if isinstance(piece, Piece):
-                    found.append(self._seen(piece))
         return found
 
     # In the threads:
@@ -215,8 +213,8 @@ class Runner:
         except (signals.Halted, Interrupted):
             pass
         except BaseException as error:  # of the input as a whole, or a bug: the main thread says so
-            self._pieces.put(error)
-        self._pieces.put(_Ended())
+            self._say(error)
+        self._say(_Ended())
 
     def _next_row(self) -> tuple[int, Row] | None:
         _acquire(self._window)
@@ -244,7 +242,7 @@ class Runner:
         try:
             answer = run_row(row, self._ask, writer)
         except BaseException:
-            self._pieces.put(Piece(number, row, out.taken() if self._broken else b"", last=True))
+            self._say(Piece(number, row, out.taken() if self._broken else b"", last=True))
             raise
         self._put(Piece(number, row, out.taken(), aside.taken(), answer, last=True))
 
@@ -252,7 +250,11 @@ class Runner:
         while self._pieces.qsize() > TAKEN_AT_ONCE:  # whoever reads our output is slow: so are we
             time.sleep(0.01)
             signals.check()
-        self._pieces.put(piece)
+        self._say(piece)
+
+    def _say(self, found: Piece | BaseException) -> None:
+        self._pieces.put(found)
+        self._arrived.set()
 
 
 class _Ended(BaseException):

@@ -59,14 +59,19 @@ class LedgerOutlet(Outlet):
     def end(self, summary: bytes) -> None:
         self._output.end(summary)
 
+    def keep(self, pieces: list[Piece]) -> None:
+        self._ledger.append(_entries(pieces))
+
     def _write(self, pieces: list[Piece]) -> None:
-        entries = [
-            Entry(piece.row.id, _content(piece.row), piece.data, piece.answer.error is None)
-            for piece in pieces
-            if piece.answer is not None
-        ]
-        if entries:
-            self._output.deliver(entries)
+        self._output.deliver(_entries(pieces))
+
+
+def _entries(pieces: list[Piece]) -> list[Entry]:
+    return [
+        Entry(piece.row.id, _content(piece.row), piece.data, piece.answer.error is None)
+        for piece in pieces
+        if piece.answer is not None
+    ]
 
 
 def _content(row: Row) -> bytes:

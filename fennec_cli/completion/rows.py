@@ -90,7 +90,7 @@ def _run_at_once(runner: Runner, outlet: "Outlet", course: Course, gathering: Ga
         course.tick()
 
     gathering.begin()
-    runner.run(deliver, idle=tick)
+    runner.run(deliver, keep=outlet.keep, idle=tick)
 
 
 class Outlet:
@@ -115,6 +115,9 @@ class Outlet:
         for piece in pieces:
             if piece.answer is not None:
                 self._course.done(piece.row, piece.answer)
+
+    def keep(self, pieces: list[Piece]) -> None:
+        """Take what can no longer be delivered."""
 
     def end(self, summary: bytes) -> None:
         self._sink.write(summary)

@@ -60,7 +60,7 @@ class DescriptorSink:
         if signals.stopping():
             self._write_closing()
         else:
-            while self._rest:
+            while self._rest and not signals.stopping():  # else it is for the closing lines
                 if self._poll.poll(signals.TICK_S * 1000):
                     self._write_some(len(self._rest))
 

@@ -3,13 +3,17 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 import pytest
 
+from fennec_cli import signals
 from fennec_cli.batch.runner import Buffer, Piece, Runner
+from fennec_cli.chunk import CompletionChunk
+from fennec_cli.errors import OutputError
 from fennec_cli.output.events import EventWriter
+from fennec_cli.output.sink import ReaderGone
 from fennec_cli.prompts import Row
 from fennec_cli.signals import Interrupted
 from fennec_cli.stages import Chunks
@@ -45,6 +49,54 @@ def test_a_row_whose_thread_does_not_end_in_time_gets_its_last_line_all_the_same
         ("b", "error", "interrupted", 143),
     ]
     assert all(piece.last and piece.answer is None for piece in written)
+
+
+def answered(names: list[str]) -> Callable[[Row], Chunks]:
+    def ask(row: Row) -> Chunks:
+        yield CompletionChunk(finish_reason="stop")
+        names.append(row.id)
+
+    return ask
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_signal_while_answers_are_handed_on_loses_none_and_repeats_none(ordered: bool) -> None:
+    written: list[Piece] = []
+
+    def deliver(pieces: list[Piece]) -> None:
+        with signals.postponed:
+            signals.postponed.number = None if written else signal.SIGTERM
+        written.extend(pieces)
+
+    ended: list[str] = []
+    runner = Runner(rows("a", "b", "c"), answered(ended), lambda out, _aside: EventWriter(out), jobs=2, ordered=ordered)
+    with pytest.raises(Interrupted):
+        runner.run(deliver)
+    assert sorted(piece.row.id for piece in written if piece.answer) == sorted(ended)
+
+
+@pytest.mark.parametrize("reason", [ReaderGone(), OutputError("no space")])
+def test_what_is_answered_when_nothing_can_be_written_any_more_is_kept(reason: BaseException) -> None:
+    ended: list[str] = []
+    kept: list[Piece] = []
+    tried: list[Piece] = []
+
+    def deliver(pieces: list[Piece]) -> None:
+        tried.extend(pieces)
+        wait_until(lambda: len(ended) == 4)
+        raise reason
+
+    runner = Runner(rows("a", "b", "c", "d"), answered(ended), lambda out, _aside: EventWriter(out), jobs=4)
+    with pytest.raises(type(reason)):
+        runner.run(deliver, keep=kept.extend)
+    assert sorted(piece.row.id for piece in [*tried, *kept] if piece.answer) == ["a", "b", "c", "d"]
 
 
 def test_a_buffer_keeps_what_it_gets_once() -> None:

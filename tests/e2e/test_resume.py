@@ -20,7 +20,7 @@ from tests.conftest import soak
 from tests.e2e.events import read_events
 from tests.e2e.peer import Peer, answer, body_of, failure
 from tests.e2e.runner import Fennec, finished
-from tests.e2e.test_batch import numbered, rows_of
+from tests.e2e.test_batch import numbered, rows_of, slow
 
 Serve = Callable[..., Peer]
 BATCH = ("--input", "ndjson", "--ndjson", "--resume", "run.ledger")
@@ -234,6 +234,27 @@ def test_an_interrupted_run_keeps_what_was_answered(fennec: Fennec, asked: Asked
         assert finished(process).status == 0
     assert len(asked.prompts) - 400 <= JOBS
     assert sorted(finished_ids(out)) == sorted(f"r{number}" for number in range(400))
+
+
+def test_what_was_answered_when_the_reader_left_is_kept(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("x" * 200_000), slow("late", 0.5), slow("late", 0.5), answer("again"))  # one fills the pipe
+    with fennec.start("complete", *BATCH, "-j3", stdin=-1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(numbered(3))
+        process.stdin.close()
+        process.stdin = None
+        process.stdout.read(1)
+        time.sleep(1)
+        process.stdout.close()
+        assert process.wait(10) == -signal.SIGPIPE
+    result = fennec.complete(*BATCH, "-j3", stdin=numbered(3))
+    assert (result.status, len(peer.requests)) == (0, 3)
+    assert sorted(event["id"] for event in map(orjson.loads, result.stdout.splitlines()) if event["type"] == "end") == [
+        "r0",
+        "r1",
+        "r2",
+    ]
 
 
 def test_lines_can_be_resumed_too(fennec: Fennec, serve: Serve) -> None:
