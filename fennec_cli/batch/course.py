@@ -73,10 +73,16 @@ class DeadLetters:
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             self._refuse_what_is_in_use()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def begin(self) -> None:
+        """Drop those of earlier runs."""
+        try:
             if os.fstat(self._fd).st_size:
                 os.ftruncate(self._fd, 0)
         except OSError as error:
-            raise OutputError(f"cannot write {path} ({error.strerror})") from error
+            raise self._failed(error) from error
 
     def add(self, row: Row, error: FennecError) -> None:
         data = orjson.dumps(letter(row, error), option=orjson.OPT_APPEND_NEWLINE)
@@ -84,10 +90,13 @@ class DeadLetters:
             while data:
                 data = data[os.write(self._fd, data) :]
         except OSError as failure:
-            raise OutputError(f"cannot write {self._path} ({failure.strerror})") from failure
+            raise self._failed(failure) from failure
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self._path} ({error.strerror})")
 
     def _refuse_what_is_in_use(self) -> None:
         """It is emptied: that must not happen to the rows that are read, nor to the answers."""

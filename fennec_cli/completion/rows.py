@@ -36,8 +36,8 @@ def run_batch(
 ) -> FennecError | None:
     """Run the batch, and return what its exit status says. `most` is how many rows may be under way at once."""
     with ExitStack() as open_files:
-        lost = _dead_letters(options, open_files)
-        course = Course(notes, _policy(options), lost, _progress(options, notes))
+        policy, letters = _policy(options), _dead_letters(options, open_files)
+        course = Course(notes, policy, letters.add if letters else _forget, _progress(options, notes))
         outlet = _outlet(options, sink, course, notes, open_files)
         rows = taken_in(
             requests.rows(),
@@ -48,6 +48,10 @@ def run_batch(
         jobs = min(options.jobs, most)
         if jobs < options.jobs:
             notes.say(1, f"{jobs} rows at once: max_parallel of the provider is the limit")
+        last = Buffer()
+        closing = writer(last, last)
+        if letters is not None:
+            letters.begin()
         outlet.begin()
         if jobs == 1 and options.resume is None:
             run_in_turn(rows, ask, writer(sink, DescriptorSink(2)), course)
@@ -65,8 +69,7 @@ def run_batch(
             )
             _run_at_once(runner, outlet, course, gathering)
         course.end()
-        last = Buffer()
-        writer(last, last).summary(course.summary())
+        closing.summary(course.summary())
         outlet.end(last.taken())
     error = course.tally.verdict()
     if isinstance(error, PartialBatch):
@@ -134,12 +137,15 @@ def _outlet(options: CompleteOptions, sink: Sink, course: Course, notes: Notes, 
     return open_files.enter_context(LedgerOutlet.open(options, sink, course, notes))
 
 
-def _dead_letters(options: CompleteOptions, open_files: ExitStack) -> Callable[[Row, FennecError], None]:
+def _dead_letters(options: CompleteOptions, open_files: ExitStack) -> DeadLetters | None:
     if options.dead_letter is None:
-        return lambda _row, _error: None
+        return None
     letters = DeadLetters(options.dead_letter)
     open_files.callback(letters.close)
-    return letters.add
+    return letters
+
+
+def _forget(_row: Row, _error: FennecError) -> None: ...
 
 
 def _progress(options: CompleteOptions, notes: Notes) -> Progress | None:

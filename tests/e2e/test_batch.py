@@ -1,5 +1,6 @@
 """Batches: rows in, many at a time, events out."""
 
+import fcntl
 import signal
 import socket
 import time
@@ -174,6 +175,24 @@ def test_dead_letters_do_not_overwrite_input_or_output(fennec: Fennec) -> None:
     place.write_bytes(numbered(2))
     fennec.shell("fennec complete --input ndjson --dead-letter rows.ndjson < rows.ndjson").failed("usage", 2)
     assert place.read_bytes() == numbered(2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--fail-fast", "--max-failures", "3"],
+        ["--resume", "run.ledger"],
+        ["--no-stdin"],
+        ["-O", "n=2"],
+    ],
+)
+def test_dead_letters_stay_when_the_run_cannot_begin(fennec: Fennec, options: list[str]) -> None:
+    letters = fennec.home / "bad.ndjson"
+    letters.write_text("yesterday's\n")
+    with (fennec.home / "run.ledger").open("ab") as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_EX)
+        fennec.complete("--input", "lines", "--dead-letter", "bad.ndjson", *options, stdin="a\n").failed("usage", 2)
+    assert letters.read_text() == "yesterday's\n"
 
 
 def test_shards_together_are_all_rows(fennec: Fennec, serve: Serve) -> None:
