@@ -35,13 +35,12 @@ def _message(given: object, name: str) -> Message:
     if role not in _ROLES:
         raise InputError(f"{name} has no role", hint=f"known are {', '.join(_ROLES)}")
     text, attachments = _content(given.get("content"), name)
-    return Message(
-        role,
-        text,
-        attachments,
-        tuple(_call(each, name) for each in given.get("tool_calls") or ()),
-        given.get("tool_call_id"),
-    )
+    calls, call_id = given.get("tool_calls"), given.get("tool_call_id")
+    if not isinstance(calls, list | None):
+        raise InputError(f"the tool calls of {name} must be a list")
+    if call_id is not None:
+        call_id = _string(call_id, name)
+    return Message(role, text, attachments, tuple(_call(each, name) for each in calls or ()), call_id)
 
 
 def _content(given: object, name: str) -> tuple[str, tuple[Attachment, ...]]:

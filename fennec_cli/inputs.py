@@ -28,6 +28,8 @@ def attachment(place: str, stdin: bytes | None = None, *, root: str | None = Non
 
     With `root`, a path is taken from there and must not lead out of it. Raises `InputError`.
     """
+    if "\0" in place:
+        raise InputError(f"{place!r:.80} is no path")
     if place == "-":
         if not stdin:
             raise InputError("-a - needs the attachment on standard input")

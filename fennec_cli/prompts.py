@@ -85,6 +85,8 @@ def checked_text(text: str, source: str) -> str:
 
 def read_file(path: str, *, replace: bool = False) -> str:
     """Read a text file named on the command line. Raises `InputError`."""
+    if "\0" in path:
+        raise InputError(f"{path!r:.80} is no path")
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_PROMPT + 1)

@@ -84,20 +84,23 @@ def read_row(record: bytes, number: int, *, replace: bool = False) -> Row:
 
 def _meta(record: bytes) -> bytes:
     try:
-        return meta_text(record.decode("utf-8", "replace"))
+        return members(record.decode("utf-8", "replace"))["meta"]
     except RecursionError:
         raise InputError("its meta is nested too deeply") from None
 
 
-def meta_text(record: str) -> bytes:
-    """Return the JSON text of a row's `meta` as it stands there: a number, say, may have more digits than ours."""
-    decoder, place, found = json.JSONDecoder(), record.index("{") + 1, b"null"
+def members(record: str) -> dict[str, bytes]:
+    """Return the JSON text of each member of an object as it stands there: a number may have more digits than ours.
+
+    Raises `RecursionError` for one that is nested too deeply.
+    """
+    decoder, place = json.JSONDecoder(), record.index("{") + 1
+    found: dict[str, bytes] = {}
     while (quote := record.find('"', place)) >= 0:
         key, place = scanstring(record, quote + 1, True)
         place = _past_space(record, record.index(":", place) + 1)
         _, end = decoder.raw_decode(record, place)
-        if key == "meta":
-            found = record[place:end].encode()
+        found[key] = record[place:end].encode()
         place = end
     return found
 
@@ -249,8 +252,8 @@ def _tools(given: object) -> tuple[Tool, ...]:
 
 
 def _tool_choice(given: object) -> str | None:
-    if isinstance(given, dict):
-        given = given.get("name") or (given.get("function") or {}).get("name")
-    if given is not None and not isinstance(given, str):
+    function = given.get("function", given) if isinstance(given, dict) else None
+    choice = function.get("name") if isinstance(function, dict) else given
+    if choice is not None and not isinstance(choice, str):
         raise InputError("its tool_choice must be a word or name a function")
-    return given
+    return choice

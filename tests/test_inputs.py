@@ -93,6 +93,12 @@ def test_a_root_is_not_left(tmp_path: Path) -> None:
             inputs.attachment(place, root=str(root))
 
 
+@pytest.mark.parametrize("root", [None, "/"])
+def test_a_path_has_no_nul(root: str | None) -> None:
+    with pytest.raises(InputError, match="no path"):
+        inputs.attachment("a\0b.png", root=root)
+
+
 PARAMETERS = {"type": "object", "properties": {}}
 
 

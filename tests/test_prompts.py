@@ -101,6 +101,11 @@ def test_rows_carry_their_number_and_their_fault() -> None:
     ]
 
 
+def test_a_path_has_no_nul() -> None:
+    with pytest.raises(InputError, match="no path"):
+        system_text("@a\0b")
+
+
 def test_a_system_prompt_that_begins_with_an_at_is_a_file(tmp_path: object) -> None:
     path = f"{tmp_path}/system"
     with open(path, "w") as file:

@@ -5,7 +5,7 @@ import pytest
 
 from fennec_cli.errors import InputError
 from fennec_cli.request import Message, ToolCall
-from fennec_cli.rows import RowFields, meta_text, read_row, read_rows
+from fennec_cli.rows import RowFields, members, read_row, read_rows
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
@@ -57,6 +57,11 @@ def test_a_byte_order_mark_stands_before_the_first_row_only() -> None:
         (b'{"messages":[{"role":"king","content":"a"}]}', "message 1 has no role"),
         (b'{"messages":[{"role":"user","content":[{"type":"audio"}]}]}', "message 1 has a part that is neither"),
         (b'{"messages":[{"role":"user","content":""}]}', "its messages are empty"),
+        (b'{"messages":[{"role":"user","content":"a","tool_calls":5}]}', "the tool calls of message 1 must"),
+        (b'{"messages":[{"role":"user","content":"a","tool_calls":true}]}', "the tool calls of message 1 must"),
+        (b'{"messages":[{"role":"tool","content":"a","tool_call_id":{}}]}', "message 1 has a field that must"),
+        (b'{"body":{"input":"a","tool_choice":{"function":"f"}}}', "its tool_choice must be a word"),
+        (b'{"body":{"input":"a","tool_choice":{"name":7}}}', "its tool_choice must be a word"),
         (b'{"custom_id":"a","url":"/v1/embeddings","body":{}}', "only POST to /v1/chat/completions"),
         (b'{"custom_id":"a","body":{"model":"m"}}', "its body needs either messages or input"),
     ],
@@ -141,7 +146,7 @@ def test_rows_of_the_responses_interface_are_taken_too() -> None:
 
 def test_meta_is_the_text_that_came() -> None:
     record = '{"meta": {"n":123456789012345678901234567890, "x" : 1.10} ,"prompt":"a","meta":[1.0,\t2e400]}'
-    assert meta_text(record) == b"[1.0,\t2e400]"
+    assert members(record) == {"meta": b"[1.0,\t2e400]", "prompt": b'"a"'}
     assert read_row(b'{"prompt":"a","meta":{"n":18446744073709551616}}', 1).meta == b'{"n":18446744073709551616}'
 
 

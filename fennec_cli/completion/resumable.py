@@ -80,7 +80,7 @@ def _content(row: Row) -> bytes:
         return content_hash(row.source)
     try:
         document = orjson.loads(row.source)
-    except orjson.JSONDecodeError:  # read with --encoding-errors replace
+        document.pop("error", None)  # of a dead letter
+        return content_hash(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no UTF-8 everywhere, or nested too deeply to be written
         return content_hash(row.source)
-    document.pop("error", None)  # of a dead letter
-    return content_hash(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))

@@ -257,6 +257,14 @@ def test_what_was_answered_when_the_reader_left_is_kept(fennec: Fennec, serve: S
     ]
 
 
+def test_a_row_that_is_nested_deeper_than_we_write_is_resumed_too(fennec: Fennec, serve: Serve) -> None:
+    peer = serve(answer("Hello"))
+    row = b'{"id":"a","prompt":"p","meta":' + b"[" * 300 + b"]" * 300 + b"}\n"
+    for _ in range(2):
+        assert fennec.complete(*BATCH, stdin=row).status == 0
+    assert len(peer.requests) == 1
+
+
 def test_lines_can_be_resumed_too(fennec: Fennec, serve: Serve) -> None:
     peer = serve(answer("one"), answer("two"), answer("three"))
     command = "fennec complete --input lines --resume run.ledger >> out"
