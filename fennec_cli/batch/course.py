@@ -112,18 +112,18 @@ class DeadLetters:
 
 def letter(row: Row, error: FennecError) -> dict[str, Any]:
     """Return a failed row as an object: its own keys, its id, and the error. One that is none has its text in `raw`."""
-    if row.given is not None or row.fault is not None:
-        try:
-            document = orjson.loads(row.source)
-        except orjson.JSONDecodeError:
-            document = None
-        if isinstance(document, dict):
-            kept = {key: value for key, value in document.items() if key != "error"}
-            own = {} if "custom_id" in document else {"id": row.id}
-            if row.meta is not None:
-                kept["meta"] = orjson.Fragment(row.meta)
-            return {**own, **kept, **own, "error": error_fields(error, started=False)}
-        if row.fault is not None:
-            text = row.source.decode("utf-8", "replace")
-            return {"id": row.id, "raw": text, "error": error_fields(error, started=False)}
-    return {"id": row.id, "prompt": row.source.decode("utf-8", "replace"), "error": error_fields(error, started=False)}
+    text, said = row.source.decode("utf-8", "replace"), error_fields(error, started=False)
+    if row.given is None and row.fault is None:
+        return {"id": row.id, "prompt": text, "error": said}
+    from fennec_cli.rows import members
+
+    try:
+        is_object = isinstance(orjson.loads(row.source if row.given is None else text), dict)
+        parts = members(text) if is_object else {}
+    except (orjson.JSONDecodeError, RecursionError):
+        parts = {}
+    if not parts:
+        return {"id": row.id, "raw": text, "error": said}
+    name = "custom_id" if "custom_id" in parts or "body" in parts else "id"
+    kept = {key: orjson.Fragment(part) for key, part in parts.items() if key not in (name, "error")}
+    return {name: row.id, **kept, "error": said}

@@ -1,12 +1,16 @@
-"""The pure parts of a batch: ids, shards, when to give up."""
+"""The pure parts of a batch: ids, shards, when to give up, what a failed row looks like."""
 
 import random
 
+import orjson
 import pytest
 
+from fennec_cli.batch.course import letter
 from fennec_cli.batch.ids import IdSet
 from fennec_cli.batch.policy import FAIL_FAST, FailurePolicy
 from fennec_cli.batch.shard import Shard
+from fennec_cli.errors import RequestError
+from fennec_cli.rows import read_row
 
 
 def test_an_id_is_new_once() -> None:
@@ -64,3 +68,25 @@ def test_fail_fast_is_no_failure_at_all() -> None:
 def test_a_policy_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         FailurePolicy.parse(text)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"prompt":"a"}',
+        b'{"id":"x","prompt":"a","error":{"class":"timeout"}}',
+        b'{"body":{"input":"a"}}',
+        b'{"custom_id":"x","body":{"input":"a"}}',
+        b'{"custom_id":null,"body":{"input":"a"}}',
+        b'{"id":"x","prompt":"a\xff","options":{"seed":1}}',
+        b'{"prompt":"a","options":{"n":' + b"9" * 30 + b'},"meta":1.10}',
+        b'{"prompt":"a","options":{"x":' + b"[" * 300 + b"]" * 300 + b"}}",
+    ],
+)
+def test_a_dead_letter_is_the_row_itself_and_says_its_error(record: bytes) -> None:
+    row = read_row(record, 7, replace=True)
+    text = orjson.dumps(letter(row, RequestError("no")))
+    again = read_row(text, 1)
+    assert (again.id, again.prompt, again.given, again.meta) == (row.id, row.prompt, row.given, row.meta)
+    assert orjson.loads(text)["error"]["class"] == "request"
+    assert text.count(b'"error"') == 1
