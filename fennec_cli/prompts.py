@@ -135,17 +135,20 @@ def rows(records: Iterator[bytes], head: list[str], *, lines: bool, replace: boo
 
 def _pieces(fd: int, deadline: float | None) -> Iterator[bytes]:
     while True:
-        ready = False
-        while not ready:
-            ready = bool(select.select([fd], [], [], signals.TICK_S)[0])
-            if deadline is not None and time.monotonic() >= deadline:
-                raise ProviderTimeout(
-                    "standard input did not end before the deadline", hint="raise --deadline", retryable=False
-                )
+        while not select.select([fd], [], [], signals.TICK_S)[0]:
+            _check_in_time(deadline)
         try:
             data = os.read(fd, _READ)
         except OSError as error:
             raise InputError(f"cannot read standard input ({error.strerror})") from error
         if not data:
             return
+        _check_in_time(deadline)
         yield data
+
+
+def _check_in_time(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise ProviderTimeout(
+            "standard input did not end before the deadline", hint="raise --deadline", retryable=False
+        )

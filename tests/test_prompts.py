@@ -48,6 +48,19 @@ def test_reading_ends_at_the_deadline() -> None:
     assert not caught.value.retryable
 
 
+def test_an_input_that_has_ended_is_not_late() -> None:
+    with pipe_with(b"a\nb\n") as fd:
+        records = read_records(fd, b"\n", time.monotonic() + 0.2)
+        assert next(records) == b"a"
+        time.sleep(0.3)
+        assert list(records) == [b"b"]
+
+
+def test_what_comes_after_the_deadline_is_late() -> None:
+    with pipe_with(b"a") as fd, pytest.raises(ProviderTimeout):
+        read_all(fd, time.monotonic() - 1)
+
+
 @given(st.lists(st.binary(max_size=5).filter(lambda record: b"\n" not in record), max_size=6), st.booleans())
 def test_records_are_what_was_joined(records: list[bytes], closed: bool) -> None:
     data = b"\n".join(records) + (b"\n" if closed and records else b"")
