@@ -182,7 +182,7 @@ def write_parts(parts: Iterable[bytes], path: str | None = None) -> None:
 def open_appending(path: str) -> DescriptorSink:
     """Return a sink that adds to what is in `path`. Raises `OutputError`."""
     try:
-        return DescriptorSink(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666), name=path)
+        return DescriptorSink(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666), name=path)
     except OSError as error:
         raise _failed(path, error) from error
 

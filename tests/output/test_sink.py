@@ -11,7 +11,7 @@ import pytest
 
 from fennec_cli import signals
 from fennec_cli.errors import IntegrityError, OutputError
-from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_output, write_parts
+from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_appending, open_output, write_parts
 
 
 def test_a_file_appears_on_commit_only(tmp_path: Path) -> None:
@@ -79,6 +79,16 @@ def test_a_pipe_without_reader_is_no_error() -> None:
     with pytest.raises(ReaderGone):
         DescriptorSink(writing).write(b"x")
     os.close(writing)
+
+
+def test_a_named_pipe_that_is_added_to_is_not_read_by_us(tmp_path: Path) -> None:
+    place = str(tmp_path / "pipe")
+    os.mkfifo(place)
+    reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    sink = open_appending(place)
+    os.close(reader)
+    with pytest.raises(ReaderGone):
+        sink.write(b"x")
 
 
 def test_everything_reaches_a_slow_reader_in_order() -> None:
