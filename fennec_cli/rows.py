@@ -28,10 +28,12 @@ _PATHS = ("/v1/chat/completions", "/v1/responses")
 _DROPPED = frozenset({"stream", "stream_options"})
 # Privacy is the command's: OpenAI would keep the answers.
 _PRIVATE = frozenset({"store", "background"})
-# What has a place of its own in a row, or chooses who else gets to see the prompt.
+# What has a place of its own in a row, or chooses who else gets to see the prompt: models, services, places, stores.
 _REFUSED = frozenset(
-    {"messages", "input", "prompt", "instructions", "system", "model", "provider", "plugins", "route", "conversation"}
-    | {"previous_response_id"}
+    {"messages", "input", "prompt", "instructions", "system", "model", "tools"}
+    | {"models", "fallbacks", "provider", "route", "preset", "inference_geo"}
+    | {"plugins", "mcp_servers", "data_sources", "web_search_options"}
+    | {"conversation", "previous_response_id", "container"}
 )
 _SAMPLING = {
     "temperature": float,
@@ -151,7 +153,7 @@ def _row(document: dict[str, Any]) -> Row:
         if not prompt.strip():
             raise InputError("its prompt is empty")
         prompts.checked_text(prompt, "its prompt")
-    sampling, options = _options({} if document.get("options") is None else document["options"], "options")
+    sampling, options, tools = _options({} if document.get("options") is None else document["options"], "options")
     attachments = [] if document.get("attachments") is None else document["attachments"]
     if not isinstance(attachments, list) or not all(isinstance(place, str) and place for place in attachments):
         raise InputError("its attachments must be a list of paths and URLs")
@@ -162,6 +164,7 @@ def _row(document: dict[str, Any]) -> Row:
         sampling=sampling,
         options=options,
         attachments=tuple(attachments),
+        tools=tools,
     )
     return Row("", prompt, given=fields)
 
@@ -187,13 +190,12 @@ def _batch_row(document: dict[str, Any]) -> Row:
         messages=messages_of(given if asked is None else asked),
         system=_text(rest, "instructions"),
         model=_text(rest, "model"),
-        tools=_tools(rest.pop("tools", None)),
         tool_choice=_tool_choice(rest.pop("tool_choice", None)),
     )
     for taken in ("instructions", "model"):
         rest.pop(taken, None)
-    sampling, options = _options(rest, "body")
-    return Row("", given=fields._replace(sampling=sampling, options=options))
+    sampling, options, tools = _options(rest, "body")
+    return Row("", given=fields._replace(sampling=sampling, options=options, tools=tools))
 
 
 def _check_keys(document: dict[str, Any], known: tuple[str, ...]) -> None:
@@ -209,25 +211,29 @@ def _text(document: dict[str, Any], key: str) -> str | None:
     return value
 
 
-def _options(given: object, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return sampling and what is sent to the provider as it is."""
+def _options(given: object, place: str) -> tuple[dict[str, Any], dict[str, Any], tuple[Tool, ...]]:
+    """Return sampling, what is sent to the provider as it is, and tools: functions only, no servers."""
     if not isinstance(given, dict):
         raise InputError(f"its {place} must be an object")
     sampling: dict[str, Any] = {}
     options: dict[str, Any] = {}
+    tools: tuple[Tool, ...] = ()
     for key, value in given.items():
         name = _RENAMED.get(key, key)
-        if key in _DROPPED or key in _PRIVATE or value is None:
+        outer = key.partition(".")[0]  # a dotted name reaches into it
+        if outer in _DROPPED or outer in _PRIVATE or value is None:
             continue
-        if key in _REFUSED:
+        if key == "tools":
+            tools = _tools(value, f"its {place}")
+        elif outer in _REFUSED:
             raise InputError(
                 f"{place}.{key} is not a row's to say", hint="a model stands in `model`, a text in `prompt`"
             )
-        if name in _SAMPLING:
+        elif name in _SAMPLING:
             sampling[name] = _sampled(name, value, f"{place}.{key}")
         else:
             options[key] = value
-    return sampling, options
+    return sampling, options, tools
 
 
 def _sampled(name: str, value: Any, place: str) -> Any:
@@ -243,12 +249,10 @@ def _sampled(name: str, value: Any, place: str) -> Any:
     raise InputError(f"{place} has the wrong type")
 
 
-def _tools(given: object) -> tuple[Tool, ...]:
-    if given is None:
-        return ()
+def _tools(given: object, place: str) -> tuple[Tool, ...]:
     if not isinstance(given, list):
         raise InputError("its tools must be a list")
-    return tuple(tool_from(each, "its body") for each in given)
+    return tuple(tool_from(each, place) for each in given)
 
 
 def _tool_choice(given: object) -> str | None:

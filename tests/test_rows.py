@@ -97,7 +97,27 @@ def test_sampling_has_one_name_for_all_providers_and_the_rest_is_sent_as_it_is()
     assert row.options == {"top_k": 40}
 
 
-@pytest.mark.parametrize("name", ["store", "background", "stream", "stream_options"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("provider.data_collection", "provider.only", "models", "fallbacks", "route", "preset", "inference_geo"),
+        *("plugins", "mcp_servers", "data_sources", "data_sources.endpoint", "web_search_options", "tools.servers"),
+        *("conversation.id", "previous_response_id", "container", "container.id"),
+    ],
+)
+def test_a_row_does_not_choose_who_else_gets_to_see_it(name: str) -> None:
+    assert f"options.{name} is not a row's to say" in fault(orjson.dumps({"prompt": "a", "options": {name: ["x"]}}))
+
+
+@pytest.mark.parametrize("tool", [{"type": "mcp", "server_url": "https://evil.example"}, {"type": "web_search"}, 7])
+def test_the_tools_of_a_row_are_functions(tool: object) -> None:
+    function = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    for row in ({"prompt": "a", "options": {"tools": [function]}}, {"body": {"input": "a", "tools": [function]}}):
+        assert [(each.name, each.parameters) for each in given(row).tools] == [("f", {"type": "object"})]
+    assert "a definition without a name" in fault(orjson.dumps({"prompt": "a", "options": {"tools": [function, tool]}}))
+
+
+@pytest.mark.parametrize("name", ["store", "background", "stream", "stream_options", "stream_options.x", "store.x"])
 def test_privacy_and_transport_are_the_commands(name: str) -> None:
     assert given({"prompt": "a", "options": {name: True}}).options == {}
 

@@ -177,8 +177,10 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "With --input ndjson every line is an object with `prompt` or `messages` (as OpenAI writes them), and, where "
         "wanted, `id` (a text; else the number of the line), `system`, `model`, `options`, `attachments` and `meta`, "
         "which comes back untouched. Of `options`, `temperature`, `top_p`, `max_tokens`, `seed`, `stop` and "
-        "`reasoning_effort` are what the options of those names are, the others are sent as they are. Rows of OpenAI's "
-        "batch files (`custom_id`, `body`) are taken too. A row that cannot be used is an error of its own.",
+        "`reasoning_effort` are what the options of those names are, `tools` are definitions of functions, the others "
+        "are sent as they are. One that chooses who else sees the prompt (`provider`, `plugins`, `mcp_servers`, …) is "
+        "refused. Rows of OpenAI's batch files (`custom_id`, `body`) are taken too. A row that cannot be used is an "
+        "error of its own.",
         "With -j more than one row is under way. Text answers are then written whole; events of several rows may "
         "stand between each other.",
         "A failed attempt is repeated as long as nothing was written. "
