@@ -238,6 +238,8 @@ def _options(given: object, place: str) -> tuple[dict[str, Any], dict[str, Any],
 
 def _sampled(name: str, value: Any, place: str) -> Any:
     kind = _SAMPLING[name]
+    if name == "max_tokens" and isinstance(value, int) and value < 1:
+        raise InputError(f"{place} must be at least 1")
     if kind is tuple:
         value = [value] if isinstance(value, str) else value
         if isinstance(value, list) and all(isinstance(each, str) for each in value):

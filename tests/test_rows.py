@@ -52,6 +52,8 @@ def test_a_byte_order_mark_stands_before_the_first_row_only() -> None:
         (b'{"prompt":"a","options":{"messages":[]}}', "options.messages is not a row's to say"),
         (b'{"prompt":"a","options":{"provider":{"data_collection":"allow"}}}', "options.provider is not a row's"),
         (b'{"prompt":"a","options":{"max_tokens":"9"}}', "options.max_tokens has the wrong type"),
+        (b'{"prompt":"a","options":{"max_tokens":0}}', "options.max_tokens must be at least 1"),
+        (b'{"body":{"input":"a","max_output_tokens":-1}}', "body.max_output_tokens must be at least 1"),
         (b'{"prompt":"a","attachments":"x.png"}', "its attachments must be a list"),
         (b'{"messages":[]}', "its messages must be a list, not empty"),
         (b'{"messages":[{"role":"king","content":"a"}]}', "message 1 has no role"),
