@@ -20,7 +20,9 @@ def extract(inner: Stage) -> Stage:
         with closing(inner(request)) as chunks:
             for chunk in chunks:
                 fold.add_chunk(chunk)
-                if chunk.content is None and chunk is not PAUSE:
+                if chunk.refusal:
+                    yield chunk._replace(content=None)
+                elif chunk.content is None and chunk is not PAUSE:
                     yield chunk
         block = first_block(fold.finalize().content)
         if block is None:

@@ -3,10 +3,11 @@
 import pytest
 
 from fennec_cli.chunk import CompletionChunk
-from fennec_cli.errors import InvalidOutput
+from fennec_cli.errors import ContentFiltered, InvalidOutput
 from fennec_cli.request import CompletionRequest, Message
 from fennec_cli.stages import Chunks
 from fennec_cli.stages.extract import extract, first_block
+from fennec_cli.stages.judge import judge
 
 REQUEST = CompletionRequest((Message("user", "hi"),), "m")
 
@@ -52,3 +53,13 @@ def test_an_answer_without_a_block_is_a_fault_and_no_text() -> None:
     chunks = answer("Nothing here.")
     assert not any(chunk.content for chunk in chunks)
     assert isinstance(chunks[-1].fault, InvalidOutput)
+
+
+def test_a_refusal_stays_one() -> None:
+    def inner(_request: CompletionRequest) -> Chunks:
+        yield CompletionChunk(content="I cannot.", refusal=True)
+        yield CompletionChunk(finish_reason="stop")
+
+    chunks = list(judge(extract(inner))(REQUEST))
+    assert not any(chunk.content for chunk in chunks)
+    assert isinstance(chunks[-1].fault, ContentFiltered)
