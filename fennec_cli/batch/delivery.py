@@ -36,7 +36,7 @@ class FileDelivery:
     def deliver(self, entries: Sequence[Entry]) -> None:
         with signals.postponed:  # the file has the stream without a gap, whatever comes
             self._ledger.append(entries)
-            self._sink.write(_lines(entries, finished=True))
+            self._sink.write(b"".join(entry.lines for entry in entries if entry.finished))
             self._ledger.mark_delivered()  # for a run that goes on into a pipe
 
     def end(self, summary: bytes) -> None:
@@ -46,7 +46,10 @@ class FileDelivery:
         for data in _gathered(self._ledger.failures()):
             self._sink.write(data)
         self._sink.write(summary)
-        os.fdatasync(self._file)
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise OutputError(f"cannot write the output ({error.strerror})") from error
 
     def _position(self) -> int:
         """Return the position in the stream where the file goes on, after cutting off what is to be written anew."""
@@ -99,7 +102,7 @@ class PipeDelivery:
 
     def deliver(self, entries: Sequence[Entry]) -> None:
         self._ledger.append(entries)
-        self._sink.write(_lines(entries, finished=True) + _lines(entries, finished=False))
+        self._sink.write(b"".join(entry.lines for entry in entries))
         if not signals.stopping():  # else the sink does not wait for a slow reader
             self._ledger.mark_delivered()
 
@@ -120,10 +123,6 @@ def delivery(ledger: Ledger, sink: Sink, fd: int, *, lines: bool, notes: Notes) 
         else:
             return FileDelivery(ledger, sink, fd, file, lines=lines, notes=notes)
     return PipeDelivery(ledger, sink, marks=lines)
-
-
-def _lines(entries: Sequence[Entry], *, finished: bool) -> bytes:
-    return b"".join(entry.lines for entry in entries if entry.finished is finished)
 
 
 def repeated(lines: bytes) -> bytes:

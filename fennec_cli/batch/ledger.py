@@ -8,6 +8,7 @@ delivered is a position in it. A record that a crash cut short is cut off at the
 import fcntl
 import os
 import re
+import stat
 import threading
 import zlib
 from bisect import bisect_right
@@ -142,6 +143,9 @@ class Ledger:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OutputError(f"cannot open the ledger {self._path} ({error.strerror})") from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise self._no_ledger()
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -160,7 +164,7 @@ class Ledger:
         if title != self._title:
             begun = _TITLE.fullmatch(title)
             if begun is None:
-                raise InputError(f"{self._path} is no ledger", hint="name a file that --resume made, or a new one")
+                raise self._no_ledger()
             form = begun[1].decode()
             raise UsageError(
                 f"the ledger {self._path} was begun with --format {form}", hint="use that, or a new ledger"
@@ -172,6 +176,9 @@ class Ledger:
             os.ftruncate(self._fd, end)
         self._end = end
         return size - end
+
+    def _no_ledger(self) -> InputError:
+        return InputError(f"{self._path} is no ledger", hint="name a file that --resume made, or a new one")
 
     def _expected(self, size: int) -> int:
         """Guess from its beginning how many results a ledger of this size has, somewhat more than less."""

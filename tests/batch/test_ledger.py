@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fennec_cli.batch.delivery import delivery, repeated
+from fennec_cli.batch.delivery import FileDelivery, delivery, repeated
 from fennec_cli.batch.ledger import Entry, Ledger, content_hash
 from fennec_cli.batch.offsets import Offsets
-from fennec_cli.errors import FennecError, InputError, IntegrityError, UsageError
+from fennec_cli.errors import FennecError, InputError, IntegrityError, OutputError, UsageError
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import DescriptorSink
 from tests.conftest import soak
@@ -266,6 +266,24 @@ def test_a_pipe_gets_the_rest_and_is_told_what_may_be_repeated(tmp_path: Path) -
     assert os.read(run.read_end, 1000).decode() == f"{C}\n{S}\n"
 
 
+def test_a_pipe_gets_results_in_the_order_they_are_given(tmp_path: Path) -> None:
+    run = Run(tmp_path / "l", tmp_path / "x", pipe=True)
+    run.output.deliver([entry("a", finished=False), entry("b"), entry("c", finished=False)])
+    run.die()
+    assert os.read(run.read_end, 1000).decode() == f"{A}\n{B}\n{C}\n"
+
+
+def test_an_output_that_cannot_be_made_safe_is_an_error_of_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "l", tmp_path / "out")
+    read, write = os.pipe()
+    delivered = FileDelivery(run.ledger, run.sink, run.fd, write, lines=True, notes=Notes(quiet=True))
+    with pytest.raises(OutputError, match="Invalid argument"):
+        delivered.end(b"")
+    run.die()
+    os.close(read)
+    os.close(write)
+
+
 def test_only_line_feeds_end_lines() -> None:
     assert repeated(b'{"meta":\r1}\n{}\n') == b'{"meta":\r1,"replayed":true}\n{,"replayed":true}\n'
 
@@ -296,6 +314,11 @@ def test_a_ledger_that_cannot_be_read_keeps_no_lock(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(InputError, match="no ledger"):
             Ledger(str(place), "ndjson")
+
+
+def test_a_device_is_no_ledger() -> None:
+    with pytest.raises(InputError, match="/dev/null is no ledger"):
+        Ledger("/dev/null", "ndjson")
 
 
 @pytest.mark.parametrize("title", [b"fennec ledger 1 \x1b[2Jndjson\n", b"fennec ledger 1 \n", b"fennec ledger 1 n\0\n"])
