@@ -90,7 +90,7 @@ class DescriptorSink:
 
 
 class FileSink:
-    """A file written beside its place and renamed on `commit`. Nothing is created before the first write."""
+    """A file written beside its place and renamed on `commit`. Nothing stays there before the first write."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -100,6 +100,8 @@ class FileSink:
     def check(self) -> None:
         """Raise `OutputError` now if the file cannot be made, before anything is paid for."""
         self._open()
+        os.close(self._fd)
+        self.discard()
 
     def write(self, data: bytes) -> None:
         self._open()
@@ -133,7 +135,8 @@ class FileSink:
         if self._temporary is not None:
             return
         directory, name = os.path.split(self._path)
-        temporary = os.path.join(directory, f".{name[:200]}.{os.getpid()}.part")
+        # Not the process id: in a container it may be the one of a run that was killed, or of one that is under way.
+        temporary = os.path.join(directory, f".{name[:200]}.{os.urandom(6).hex()}.part")
         try:
             self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:

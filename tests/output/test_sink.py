@@ -31,6 +31,20 @@ def test_a_discarded_file_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_is_checked_is_made_at_its_first_write(tmp_path: Path) -> None:
+    sink = open_output(str(tmp_path / "answer"))
+    assert list(tmp_path.iterdir()) == []
+    sink.write(b"one")
+    sink.commit()
+    assert (tmp_path / "answer").read_bytes() == b"one"
+
+
+def test_what_a_killed_run_of_the_same_number_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / f".answer.{os.getpid()}.part").touch()
+    write_parts((b"one",), str(tmp_path / "answer"))
+    assert (tmp_path / "answer").read_bytes() == b"one"
+
+
 def test_discard_after_commit_does_nothing(tmp_path: Path) -> None:
     sink = FileSink(str(tmp_path / "answer"))
     sink.commit()
