@@ -187,11 +187,12 @@ class Gate:
             self._store.update([self.names.metrics], lambda records: ([metrics.count(records[0], name)], None))
 
     def _with_slot(self, owner: str, amount: float, longest: float) -> Ticket:
+        begin = time.monotonic()
         patience = min(longest, PATIENT_SLOT_S) if self.rules.single else longest
-        end = time.monotonic() + patience
         while True:
-            must = time.monotonic() < end
-            ticket = self._begin(owner, amount, longest, needs_slot=must)
+            waited = time.monotonic() - begin
+            must = waited < patience
+            ticket = self._begin(owner, amount, max(0.0, longest - waited), needs_slot=must)
             if ticket is not None:
                 return ticket
             if not must and not self.rules.single:
@@ -200,7 +201,7 @@ class Gate:
                     hint="raise --max-wait, or max_parallel in the configuration",
                     provider=self._provider,
                 )
-            self._sleep(self._uniform(*SLOT_POLL_S))
+            self._sleep(min(patience - waited, self._uniform(*SLOT_POLL_S)))
 
     def _begin(self, owner: str, amount: float, longest: float, *, needs_slot: bool) -> Ticket | None:
         """The first transaction; None when there is no slot at the moment."""

@@ -100,6 +100,36 @@ def test_a_wait_never_goes_past_the_deadline() -> None:
         at.enter(0, time.monotonic() + 0.5)
 
 
+def test_the_wait_for_a_slot_is_a_part_of_the_longest_wait() -> None:
+    store, waited = MemoryStore(), list[float]()
+    rules = Rules(max_parallel=1, single=False, requests=RateLimiter(0.5, 1.0), max_wait=1.8)
+    held = gate(store, rules).enter(0, None)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        time.sleep(0.4)
+        gate(store, rules).leave(held, OK)
+
+    at = Gate(store, "p", "http://p", "m", rules, sleep=sleep)
+    with pytest.raises(LimitReached, match="used up"):  # for 1.6 s, and 1.4 are left
+        at.enter(0, None)
+    assert len(waited) == 1
+
+
+def test_a_wait_for_a_slot_ends_in_time() -> None:
+    store, waited = MemoryStore(), list[float]()
+    rules = Rules(max_parallel=1, single=False, max_wait=0.02)
+    gate(store, rules).enter(0, None)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        time.sleep(seconds)
+
+    with pytest.raises(LimitReached, match="under way already"):
+        Gate(store, "p", "http://p", "m", rules, sleep=sleep).enter(0, None)
+    assert sum(waited) <= 0.02
+
+
 def test_a_deadline_that_is_over_is_not_called_a_rate_limit() -> None:
     at = gate(MemoryStore())
     at.leave(at.enter(0, time.monotonic() - 1.0), OK)
