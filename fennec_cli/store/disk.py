@@ -39,6 +39,7 @@ from fennec_cli.store.rows import (
 DEFAULT_SETTINGS, ENOVAL, METADATA, UNKNOWN = core.DEFAULT_SETTINGS, core.ENOVAL, core.METADATA, core.UNKNOWN
 
 CREATE_S = 5.0  # how long for one that makes the database
+_LIMIT = "size_limit"  # the one setting that runs may have each their own of
 _FILES = (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm")
 # File systems on which SQLite's locks or its memory map cannot be relied on.
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "glusterfs", "lustre", "afs", "beegfs", "gpfs")
@@ -183,13 +184,13 @@ class DiskCache(core.Cache):  # type: ignore[misc]
                 found = {}
             self._check(found)
             ((finished,),) = self._sql("PRAGMA user_version").fetchall()
-            if (
-                finished != FINISHED
-                or not found.keys() >= METADATA.keys()
-                or any(found.get(key) != value for key, value in self._wanted.items())
-            ):
+            others = {key for key, value in self._wanted.items() if found.get(key) != value}
+            if finished != FINISHED or not found.keys() >= {*METADATA, _LIMIT} or others - {_LIMIT}:
                 self.close()
                 return False
+            if others:
+                found[_LIMIT] = self._wanted[_LIMIT]
+                self._sql("UPDATE Settings SET value = ? WHERE key = ?", (found[_LIMIT], _LIMIT))
             self._disk = ByteDisk(self._directory, self._wanted["disk_min_file_size"], 0)
             for key, value in found.items():
                 setattr(self, key, value)
@@ -224,7 +225,10 @@ class DiskCache(core.Cache):  # type: ignore[misc]
     def _create(self) -> None:
         if os.path.expandvars(self._place) != self._directory:  # diskcache would go elsewhere
             raise StoreFailed(f"{self._place} has a variable in its name")
-        os.close(open_file(self._place / DBNAME, os.O_RDWR | os.O_CREAT))  # the side files get its mode
+        # The side files get its mode. One that is there is not opened: to close it would end the locks of all that this
+        # process has open, and somebody else would take its log away (fcntl(2)).
+        with suppress(FileExistsError):
+            os.close(open_file(self._place / DBNAME, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         super().__init__(self._directory, timeout=0, disk=ByteDisk, **self._wanted)
         self._sql(f"PRAGMA user_version = {FINISHED}")
         self.inode = self._inode_now()

@@ -3,6 +3,8 @@
 import os
 import pickle
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,19 @@ def test_other_settings_are_written_once(cache: DiskCache, tmp_path: Path) -> No
     again = DiskCache(tmp_path / "cache", disk_min_file_size=1000, size_limit=12345)
     assert again.size_limit == 12345
     assert again.get(KEY) == b"kept"
+
+
+@pytest.mark.parametrize("other", [{"size_limit": 12345}, {"cull_limit": 5}])
+def test_other_settings_leave_the_locks_of_this_process(
+    cache: DiskCache, tmp_path: Path, other: dict[str, int]
+) -> None:
+    """Who believes that nobody else has it open takes the log away."""
+    cache.set(KEY, b"kept")
+    DiskCache(tmp_path / "cache", disk_min_file_size=1000, **other).close()
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM Cache WHERE 0'); c.close()"
+    subprocess.run([sys.executable, "-c", program, tmp_path / "cache" / "cache.db"], check=True)
+    assert (tmp_path / "cache" / "cache.db-wal").exists()
+    assert cache.get(KEY) == b"kept"
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
