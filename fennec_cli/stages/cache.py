@@ -80,7 +80,6 @@ def cache(inner: Stage, keeping: Keeping) -> Stage:
         if found is not None:
             yield from _replay(found, keeping)
             return
-        yield CompletionChunk(metadata=ChunkMetadata(cache="miss"))
         yield from _kept(inner, request, known, lease, keeping)
 
     return stage
@@ -203,6 +202,7 @@ def _kept(inner: Stage, request: CompletionRequest, known: Known, lease: _Lease 
 
     fold = ResponseAggregator()
     try:
+        yield CompletionChunk(metadata=ChunkMetadata(cache="miss"))
         with closing(inner(request)) as chunks:
             for chunk in chunks:
                 if chunk is not PAUSE:

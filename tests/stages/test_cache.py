@@ -219,6 +219,15 @@ def test_when_the_one_who_asks_fails_the_next_one_asks(responses: ResponseCache)
     assert (provider.asked, waiting.slept) == (2, 1)
 
 
+def test_a_lease_is_given_back_by_who_goes_before_anything_is_sent(responses: ResponseCache) -> None:
+    store, provider = MemoryStore(), Provider()
+    chunks = cache(provider, keeping(responses, flights=lambda: Flights(store)))(REQUEST)
+    next(chunks)
+    chunks.close()
+    assert provider.asked == 0
+    assert list(store.scan("flight|")) == []
+
+
 def test_a_lease_is_given_back_however_it_ends(responses: ResponseCache) -> None:
     store = MemoryStore()
     answered(cache(Provider(), keeping(responses, flights=lambda: Flights(store)))(REQUEST))
