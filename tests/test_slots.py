@@ -3,7 +3,7 @@
 import orjson
 
 from fennec_cli.slots import TTL_S, WANTED_S, free, is_wanted, renew, take, want
-from fennec_cli.store import MAX_RECORD
+from fennec_cli.store import MAX_RECORD, largest
 from fennec_cli.types import Record
 
 
@@ -63,6 +63,15 @@ def test_many_of_one_process_fit_into_a_record() -> None:
     assert not take(record, 100.0, "b", most=256)[1]
     record = free(record, 100.0, f"{'a' * 32}.123456")
     assert take(record, 100.0, "b", most=256)[1]
+
+
+def test_one_of_many_processes_each_fits_into_a_record() -> None:
+    record: Record | None = None
+    for number in range(256):
+        holder = f"{number:016x}-{2**22 - number:x}-{10**9:x}-{'a' * 12}"
+        record, found = take(record, 1_800_000_000.0, f"{holder}.{100_000 + number}", most=256)
+        assert found
+    assert MAX_RECORD < len(orjson.dumps(record)) < largest("slots|p|https://p")
 
 
 def test_a_process_keeps_what_it_says_that_it_holds() -> None:

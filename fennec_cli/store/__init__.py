@@ -35,6 +35,10 @@ class StoreBusy(StoreFailed):
     """Another process holds the store for longer than we wait."""
 
 
+class RecordTooLarge(StoreFailed):
+    """A record has more bytes than `largest` allows. The store itself is as good as before."""
+
+
 class StateStore(Protocol):
     """Records by name. Every method may raise `StoreFailed`, but for those of the other classes in this module."""
 
@@ -188,6 +192,9 @@ class SharedState:
             self._note(error)
             self._rests_until = self._clock() + REST_S
             return use(self.own)
+        except RecordTooLarge as error:
+            self._note(error)
+            return use(self.own)
         except StoreFailed as error:
             return use(self._given_up(store, error))
 
@@ -233,6 +240,11 @@ def _joined(late: "Sequence[_Update[None]]", names: Sequence[str], change: Chang
         return [now[name] for name in every], result
 
     return every, joined
+
+
+def largest(name: str) -> int:
+    """How many bytes of JSON a record may have: that of the slots has a lease for each of up to 256 processes."""
+    return 8 * MAX_RECORD if name.startswith("slots|") else MAX_RECORD
 
 
 def failure_count(record: Record | None) -> int:

@@ -25,7 +25,7 @@ from redis.connection import ConnectionPool, parse_url
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from fennec_cli.store import BUSY_S, MAX_RECORD, Change, Result, StoreBusy, StoreFailed
+from fennec_cli.store import BUSY_S, Change, RecordTooLarge, Result, StoreBusy, StoreFailed, largest
 from fennec_cli.types import Record
 
 CONNECT_S = 1.0
@@ -116,7 +116,7 @@ class RedisState:
         owner = b""
         while True:
             records, result = change([_parsed(data) for data in before])
-            after = [_data(record) for record in records]
+            after = [_data(key, record) for key, record in zip(keys, records, strict=True)]
             current = self._exchange(keys, owner, before, after)
             if current is None:
                 self._remember(keys, after)
@@ -201,12 +201,12 @@ def _pattern(prefix: str) -> str:
     return "".join(f"\\{each}" if each in "*?[]\\" else each for each in _key(prefix)) + "*"
 
 
-def _data(record: Record | None) -> bytes:
+def _data(key: str, record: Record | None) -> bytes:
     if record is None:
         return b""
     data = orjson.dumps(record)
-    if len(data) > MAX_RECORD:
-        raise StoreFailed(f"a record of {len(data)} bytes is too large")
+    if len(data) > largest(key.removeprefix(_STATE)):
+        raise RecordTooLarge(f"a record of {len(data)} bytes is too large")
     return data
 
 

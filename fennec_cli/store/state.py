@@ -14,7 +14,7 @@ import orjson
 
 from fennec_cli.hashes import sha256
 from fennec_cli.private import FilePath
-from fennec_cli.store import BUSY_S, MAX_RECORD, Change, Result, StoreFailed
+from fennec_cli.store import BUSY_S, Change, RecordTooLarge, Result, StoreFailed, largest
 from fennec_cli.store.rows import Rows, StoreBroken, translated
 from fennec_cli.types import Record
 
@@ -83,10 +83,11 @@ class DiskState:
         updates = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             results = self._do(lambda: self._transaction(updates))
-        except StoreFailed as error:
-            for update in updates:
-                update.done, update.failure = True, error
         except BaseException as error:
+            if isinstance(error, StoreFailed) and not isinstance(error, RecordTooLarge):
+                for update in updates:
+                    update.done, update.failure = True, error
+                return
             self._waiting.extend(update for update in updates if update is not own)
             if len(updates) == 1 or not isinstance(error, Exception):
                 raise
@@ -117,8 +118,8 @@ class DiskState:
 
     def _write(self, name: str, key: str, old: bytes | None, record: Record) -> None:
         data = orjson.dumps([name, record])
-        if len(data) > MAX_RECORD + len(name):
-            raise StoreFailed(f"a record of {len(data)} bytes is too large")
+        if len(data) > largest(name) + len(name):
+            raise RecordTooLarge(f"a record of {len(data)} bytes is too large")
         if old is None:
             self._cache.set(key, data)
         elif data != old:

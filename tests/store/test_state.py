@@ -93,6 +93,36 @@ def test_a_record_too_large_is_refused(tmp_path: Path) -> None:
         DiskState(tmp_path).update(["a"], lambda _records: ([{"text": "x" * 5000}], None))
 
 
+def test_a_record_too_large_leaves_the_others_shared(tmp_path: Path) -> None:
+    shared = SharedState(lambda: DiskState(tmp_path))
+    shared.update(["a"], lambda _records: ([{"text": "x" * 5000}], None))
+    assert shared.get("a") is None
+    shared.update(["b"], counted)
+    assert DiskState(tmp_path).get("b") == {"n": 1}
+
+
+def test_of_threads_only_the_one_whose_record_is_too_large_goes_without(tmp_path: Path) -> None:
+    store, refused = DiskState(tmp_path), list[str]()
+    start = threading.Barrier(8)
+
+    def work(size: int) -> None:
+        start.wait()
+        for number in range(50):
+            name = f"{size}|{number}"
+            try:
+                store.update([name], lambda _records: ([{"text": "x" * size}], None))
+            except StoreFailed:
+                refused.append(name)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in (*range(7), 5000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == [f"5000|{number}" for number in range(50)]
+    assert len(list(store.scan(""))) == 350
+
+
 def test_files_are_private_whatever_the_umask_is(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
