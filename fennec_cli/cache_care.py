@@ -1,7 +1,7 @@
 """What `fennec cache` does: numbers, single entries, in and out, and less of it."""
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,6 @@ from fennec_cli.config import Config
 from fennec_cli.digest import differences
 from fennec_cli.errors import CacheMiss, ConfigError, IntegrityError
 from fennec_cli.output.notes import Notes
-from fennec_cli.output.sink import Sink
 from fennec_cli.registry import ProviderRegistry
 from fennec_cli.responses import CachedResponse, ResponseCache
 from fennec_cli.size import shown_size
@@ -150,15 +149,12 @@ def shown_entry(entry: CachedResponse, output_format: str) -> bytes:
     return orjson.dumps(fields, option=_FORM if output_format == "json" else orjson.OPT_APPEND_NEWLINE)
 
 
-def export(cache: ResponseCache, sink: Sink, *, with_prompts: bool) -> int:
-    """Write every fresh answer as a line, sorted; return how many."""
-    count = 0
+def exported(cache: ResponseCache, *, with_prompts: bool) -> Iterator[bytes]:
+    """Yield every fresh answer as a line, sorted."""
     if cache.is_there():
         for entry in cache.entries():
             if cache.is_fresh(entry):
-                sink.write(line_of(entry, with_prompt=with_prompts))
-                count += 1
-    return count
+                yield line_of(entry, with_prompt=with_prompts)
 
 
 def import_(

@@ -147,17 +147,12 @@ explain.config_table = "complete"  # a default there is part of the request here
 @click.pass_obj
 def export(config: Any, /, output: str | None, with_prompts: bool) -> int:
     """Write the answers that count as lines of JSON, sorted: a file to review and to keep in a repository."""
-    from fennec_cli.cache_care import export, open_cache, usable
-    from fennec_cli.output.sink import open_output
+    from fennec_cli.cache_care import exported, open_cache, usable
+    from fennec_cli.output.sink import write_parts
 
     signals.install()
-    sink = open_output(output)
-    try:
-        with usable():
-            export(open_cache(config), sink, with_prompts=with_prompts)
-        sink.commit()
-    finally:
-        sink.discard()
+    with usable():
+        write_parts(exported(open_cache(config), with_prompts=with_prompts), output)
     return 0
 
 

@@ -1,5 +1,6 @@
 """`fennec batch fetch`: the answers of a batch through the stages of a live request, and out."""
 
+import os
 import time
 from functools import partial
 
@@ -121,4 +122,8 @@ def _judged(options: FetchOptions, desk: Desk, job: Job, answered: Answered, way
     stage = way.guards.filtered(answer)
     stage = judge(stage, allow_truncated=options.allow_truncated, allow_filtered=options.allow_filtered)
     stage = way.guards.audited(stage, entry.custom_id)
+    if options.output is None and os.isatty(1):  # what is shown on a terminal must not drive it
+        from fennec_cli.stages.printable import printable
+
+        stage = printable(stage)
     return stage(CompletionRequest(messages=(), model=entry.model))

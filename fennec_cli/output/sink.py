@@ -172,8 +172,15 @@ def write_out(data: bytes, path: str | None = None) -> None:
 
 
 def write_parts(parts: Iterable[bytes], path: str | None = None) -> None:
-    """Write each of `parts` as it comes, as `write_out` does. What `parts` raises leaves no file either."""
+    """Write each of `parts` as it comes, as `write_out` does. What `parts` raises leaves no file either.
+
+    What is shown on a terminal must not drive it: control characters are left out there.
+    """
     sink = open_output(path)
+    if path is None and os.isatty(1):
+        from fennec_cli.stages.printable import cleaned
+
+        parts = map(cleaned, parts)
     try:
         for part in parts:
             sink.write(part)

@@ -22,6 +22,11 @@ def printable(inner: Stage, *, content: bool = True, reasoning: bool = True) -> 
     return stage
 
 
+def cleaned(data: bytes) -> bytes:
+    """Take control characters out of UTF-8."""
+    return _CONTROL.sub("", data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
 def _cleaned(chunk: CompletionChunk, content: bool, reasoning: bool) -> CompletionChunk:
     if chunk.content and content and _CONTROL.search(chunk.content):
         return chunk._replace(content=_CONTROL.sub("", chunk.content))

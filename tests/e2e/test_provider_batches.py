@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.events import read_events
 from tests.e2e.runner import Fennec, Result, finished
+from tests.e2e.test_terminal import on_terminal
 from tests.fake_batches import AnthropicService, AzureService, Batch, BatchService, OpenAIService, Refused
 
 
@@ -181,6 +182,14 @@ def test_a_submit_killed_at_any_step_is_taken_up_again(
         assert {name: each["content"] for name, each in answers.items()} == {
             "r0": "to one", "r1": "to two", "r2": "to three",
         }  # fmt: skip
+
+
+def test_what_is_fetched_does_not_drive_a_terminal(one: Shop) -> None:
+    job = one.submit('{"id":"a","prompt":"one\\u009b2J"}\n')
+    assert "to one\x9b2J" in one("fetch", job, "--wait", "2s").text
+    shown, status = on_terminal(one.fennec, "fetch", job, "-c", one.config, command="batch", streams="stdout")
+    assert "to one2J" in shown
+    assert ("\x9b" in shown, status) == (False, 0)
 
 
 @pytest.mark.parametrize("step", ["status", "results"])

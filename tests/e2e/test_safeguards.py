@@ -130,6 +130,23 @@ def test_terminal_escape_stripped(fennec: Fennec, serve: Serve) -> None:
     assert "\x9b" not in shown
 
 
+def test_terminal_escape_stripped_from_what_was_kept(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("a\x1b[2Jb\x07\x9b5mc\td\n"))
+    configure(fennec, '[audit]\ncontent = "full"\n')
+    fennec.complete("--cache", "use", stdin="\x9bhi")
+    fingerprint = fennec.complete("--fingerprint", stdin="\x9bhi").text.split()[0]
+    assert on_terminal(fennec, "get", fingerprint, command="cache", streams="stdout") == ("a[2Jb5mc\td\n", 0)
+    assert "\x1b" in fennec("cache", "get", fingerprint).text
+    for command, *arguments in (
+        ("cache", "get", "--json", fingerprint),
+        ("cache", "export", "--with-prompts"),
+        ("audit", "tail", "--json"),
+    ):
+        assert "\x9b" in fennec(command, *arguments).text
+        shown, status = on_terminal(fennec, *arguments, command=command, streams="stdout")
+        assert ("\x9b" in shown, status) == (False, 0)
+
+
 def test_every_interaction_is_on_record_without_its_text(fennec: Fennec, serve: Serve) -> None:
     serve(answer("Hello there"), failure(400, "bad"))
     fennec.complete(stdin="a prompt").succeeded("Hello there")

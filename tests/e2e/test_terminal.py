@@ -15,7 +15,12 @@ Serve = Callable[..., Peer]
 
 
 def on_terminal(
-    fennec: Fennec, *arguments: str, streams: str, env: dict[str, str | None] | None = None, stdin: Any = None
+    fennec: Fennec,
+    *arguments: str,
+    streams: str,
+    command: str = "complete",
+    env: dict[str, str | None] | None = None,
+    stdin: Any = None,
 ) -> tuple[str, int]:
     """Run with these streams (of `stdin`, `stdout`, `stderr`) on a terminal; return what it showed and the status."""
     ours, theirs = pty.openpty()
@@ -23,7 +28,7 @@ def on_terminal(
     options.update((name, theirs) for name in streams.split())
     if stdin is not None:
         options["stdin"] = stdin
-    with fennec.start("complete", *arguments, env={"TERM": "xterm", **(env or {})}, **options) as process:
+    with fennec.start(command, *arguments, env={"TERM": "xterm", **(env or {})}, **options) as process:
         os.close(theirs)
         shown = b""
         while True:
