@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from fennec_cli.audit.chain import Line, Verdict, numbered, verify
 from fennec_cli.audit.log import Head, read_record, rotated
-from fennec_cli.errors import InputError, IntegrityError, UsageError
+from fennec_cli.errors import ConfigError, InputError, IntegrityError, UsageError
+from fennec_cli.private import installation_key
 
 _CSV = (
     "ts",
@@ -64,6 +64,15 @@ def checked(path: str, key: bytes | None, head: Head | None) -> Verdict:
     return verdict
 
 
+def own_key() -> bytes:
+    """Return what vouches for the records of this installation. Raises `ConfigError`."""
+    try:
+        return installation_key("audit")
+    except OSError as error:
+        reason = f"the key of this installation cannot be read ({error.strerror})"
+        raise ConfigError(reason, hint="--chain-only checks numbers and hashes without it") from error
+
+
 def parsed_head(text: str) -> Head:
     """Read `SEQ:HASH`. Raises `UsageError`."""
     seq, _, digest = text.strip().partition(":")
@@ -73,10 +82,8 @@ def parsed_head(text: str) -> Head:
 
 
 def last_head(path: str) -> Head:
-    """Return the number and the hash of the last record. Raises `InputError` when there is none."""
-    head: Head | None = None
-    with suppress(StopIteration):
-        head = verify(lines_of(path)).head
+    """Return the number and the hash of the last record of a whole chain. Raises `InputError`, `IntegrityError`."""
+    head = checked(path, None, None).head
     if head is None:
         raise InputError(f"the audit log {path} has no record")
     return head

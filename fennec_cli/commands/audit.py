@@ -51,13 +51,11 @@ def verify(config: Any, /, file: str | None, head: str | None, chain_only: bool)
 
     A tail that was cut off shows only against a --head that was kept elsewhere.
     """
-    from fennec_cli.audit_report import checked, parsed_head
-    from fennec_cli.private import installation_key
+    from fennec_cli.audit_report import checked, own_key, parsed_head
 
     path = _path(config, file)
     known = parsed_head(head) if head else None
-    key = None if chain_only else installation_key("audit")
-    verdict = checked(path, key, known)
+    verdict = checked(path, None if chain_only else own_key(), known)
     said = f"{verdict.records} records, whole"
     if verdict.head is not None:
         said += f"; the last is {verdict.head.seq}:{verdict.head.hash}"

@@ -291,6 +291,7 @@ def test_the_log_is_read_and_checked_by_its_command(fennec: Fennec, serve: Serve
     log_of(fennec).write_bytes(b"".join([lines[0], *lines[2:]]))
     assert "line 2" in fennec("audit", "verify").failed("integrity", 22)
     assert "line 2" in fennec("audit", "verify", str(log_of(fennec))).failed("integrity", 22)
+    assert "line 2" in fennec("audit", "head").failed("integrity", 22)
     fennec("audit", "verify", "--head", "nonsense").failed("usage", 2)
     fennec("audit", "head", "nowhere.jsonl").failed("input", 17)
 
@@ -301,6 +302,14 @@ def test_a_log_of_another_installation_is_checked_by_its_chain(fennec: Fennec, s
     os.unlink(fennec.home / ".config/fennec/installation.key")
     assert "--chain-only" in fennec("audit", "verify", "there.jsonl").failed("integrity", 22)
     assert fennec("audit", "verify", "--chain-only", "there.jsonl").status == 0
+
+
+def test_a_log_is_checked_by_its_chain_where_there_is_no_home(fennec: Fennec, serve: Serve) -> None:
+    serve(answer("a"))
+    fennec.complete("--audit", "there.jsonl")
+    homeless = {"HOME": None, "XDG_CONFIG_HOME": None}
+    assert "--chain-only" in fennec("audit", "verify", "there.jsonl", env=homeless).failed("config", 3)
+    assert fennec("audit", "verify", "--chain-only", "there.jsonl", env=homeless).status == 0
 
 
 def test_a_circuit_that_opens_and_the_slot_of_the_key_are_on_record(fennec: Fennec, serve: Serve) -> None:
