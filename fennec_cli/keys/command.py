@@ -4,12 +4,12 @@ key itself. What they print is never in an error, and their standard error is no
 
 import math
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
-from threading import Event, Timer
 from typing import Any, TypeVar
 
 import orjson
@@ -124,29 +124,34 @@ def _output(command: Sequence[str], environ: Mapping[str, str], timeout_s: float
         start_new_session=True,
     )
     assert process.stdout is not None
-    too_late = Event()
-
-    def stop() -> None:
-        too_late.set()
-        _kill_group(process.pid)
-
-    timer = Timer(timeout_s, stop)
-    timer.start()
+    end = time.monotonic() + timeout_s
     try:
-        output = process.stdout.read(MAX_OUTPUT + 1)
+        output = _read_until(end, process.stdout.fileno())
+        if output is None:
+            raise subprocess.TimeoutExpired(list(command), timeout_s)
         if len(output) > MAX_OUTPUT:
             raise ValueError(f"printed more than {MAX_OUTPUT // 1024} KiB")
-        status = process.wait()
+        status = process.wait(max(0.0, end - time.monotonic()))
     finally:
-        timer.cancel()
         _kill_group(process.pid)
         process.stdout.close()
         process.wait()
-    if too_late.is_set():
-        raise subprocess.TimeoutExpired(list(command), timeout_s)
     if status != 0:
         raise subprocess.CalledProcessError(status, list(command))
     return output
+
+
+def _read_until(end: float, fd: int) -> bytes | None:
+    """Read all there is, or a little more than is allowed. None: what holds the pipe still does at the end."""
+    waiting = select.poll()
+    waiting.register(fd, select.POLLIN)
+    output = b""
+    while waiting.poll(max(0.0, end - time.monotonic()) * 1000):
+        piece = os.read(fd, MAX_OUTPUT + 1 - len(output))
+        output += piece
+        if not piece or len(output) > MAX_OUTPUT:
+            return output
+    return None
 
 
 def _kill_group(leader: int) -> None:

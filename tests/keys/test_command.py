@@ -59,12 +59,16 @@ def test_the_command_gets_no_keys_and_no_shell() -> None:
         (["sh", "-c", f"echo {CANARY} >&2; exit 3"], "status 3"),
         (["sh", "-c", f"head -c {MAX_OUTPUT + 10} /dev/zero"], "more than 64 KiB"),
         (["sh", "-c", "sleep 20"], "longer than"),
+        (["sh", "-c", "exec >&-; sleep 20"], "longer than"),
+        (["sh", "-c", f"setsid sleep 5 & echo {CANARY}"], "longer than"),
     ],
 )
 def test_a_command_that_fails_is_named_and_not_repeated(command: list[str], reason: str) -> None:
+    begin = time.monotonic()
     with pytest.raises(AuthenticationError, match=reason) as caught:
         run_key_command(command, {"PATH": "/usr/bin:/bin"}, timeout_s=0.5)
     assert CANARY not in caught.value.line()
+    assert time.monotonic() - begin < 3.0
 
 
 def test_a_key_that_expires_is_fetched_again_a_minute_before(tmp_path: Path) -> None:
