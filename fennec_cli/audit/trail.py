@@ -7,6 +7,7 @@ from typing import Any
 from fennec_cli.audit.log import AuditLog
 from fennec_cli.audit.records import Content, Fields, Outcome, content_fields, question, request_fields, response_fields
 from fennec_cli.errors import OutputError
+from fennec_cli.redactor import redacted
 from fennec_cli.request import CompletionRequest
 from fennec_cli.rules import redact
 
@@ -87,7 +88,9 @@ class Trail:
             self._fail(error)
 
     def _texts(self, name: str, request: CompletionRequest, text: Callable[[], str]) -> Fields:
-        return content_fields(name, text(), self._content, self._key(), redact) if self.keeps(request) else {}
+        if not self.keeps(request):
+            return {}
+        return content_fields(name, text(), self._content, self._key(), lambda text: redact(redacted(text)))
 
     def _fail(self, error: OSError) -> None:
         reason = f"the audit log {self._log.path} cannot be written ({error.strerror or error})"

@@ -11,6 +11,7 @@ from fennec_cli.audit.log import AuditLog
 from fennec_cli.audit.records import Outcome
 from fennec_cli.audit.trail import Trail
 from fennec_cli.errors import OutputError
+from fennec_cli.keys import Secret
 from fennec_cli.request import CompletionRequest
 
 REQUEST = CompletionRequest.from_text("a key: ghp_aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1bC2", model="m")
@@ -55,6 +56,16 @@ def test_texts_are_kept_as_asked_for_and_never_of_a_private_request(tmp_path: Pa
     assert f"fennec.answer{name}" in answer
     assert not any("prompt" in name for name in private)
     assert ("ghp_" in str(question)) == (content == "full")
+
+
+def test_a_loaded_key_that_no_rule_knows_is_not_kept_in_a_redacted_text(tmp_path: Path) -> None:
+    Secret("correct-horse-battery")
+    trail = made(tmp_path, content="redacted")
+    request = CompletionRequest.from_text("use correct-horse-battery now", model="m")
+    trail.ended(trail.began(request), request, HOW, "correct-horse-battery it is")
+    question, answer = written(tmp_path)
+    assert "use *** now" in question["fennec.prompt"]
+    assert answer["fennec.answer"] == "*** it is"
 
 
 def test_nothing_is_kept_unless_it_is_asked_for(tmp_path: Path) -> None:
