@@ -61,15 +61,21 @@ class _Checker:
         expected = self._prev if torn is None else digest(torn.data)
         if torn is not None and (record.get("event"), record.get("fennec.torn_sha256")) != ("repair", expected):
             return _bad(torn, "it is not a record, and no repair follows")
-        if self.head is None and torn is None and record.get("event") == "rotate":
-            expected = str(record.get("prev"))  # what came before was removed after a while, as it should be
+        repaired = begins and torn is not None and torn.file == line.file and "fennec.previous_file" in record
+        if self.head is None and repaired:
+            pass  # what came before was removed after a while, as it should be
+        elif self.head is None and torn is None and record.get("event") == "rotate":
+            expected = str(record.get("prev"))
         elif seq != (self.head.seq + 1 if self.head else 0):
             return _bad(line, f"its number is {seq} instead of {self.head.seq + 1 if self.head else 0}")
-        if record.get("prev") != expected:
+        follows = record.get("prev") == expected
+        if repaired and self.head is not None:
+            follows &= record.get("fennec.previous_sha256") == self.head.hash
+        if not follows:
             return _bad(line, f"record {seq} does not follow what stands before it")
         if (reason := self._vouch(line, seq)) is not None:
             return reason
-        if begins and self._files > 1 and record.get("event") != "rotate":
+        if begins and self._files > 1 and record.get("event") != "rotate" and not repaired:
             return _bad(line, f"record {seq} begins a file and does not say so")
         self.records += 1
         self.first = seq if self.first is None else self.first

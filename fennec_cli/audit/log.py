@@ -25,7 +25,7 @@ ROTATE_AGE_S = 30 * 24 * 3600.0
 LOCK_WAIT_S = 1.0
 TOGETHER = 256  # records of one writing
 GENESIS = "0" * 64  # the hash of the line before the first
-_TAIL = LONGEST + 4096
+_TAIL = 2 * LONGEST  # a torn line and the whole one before it
 
 
 class Head(NamedTuple):
@@ -200,16 +200,25 @@ class AuditLog:
             self._size = os.fstat(self._fd).st_size
             return
         good = next((record for record in map(read_record, reversed(before)) if record), None)
-        self._head = Head(good["seq"] if good else -1, digest(last))
+        older, previous = ("", Head(good["seq"], "")) if good else self._before()
+        begins = {"fennec.previous_file": older, "fennec.previous_sha256": previous.hash} if older else {}
+        torn = {"fennec.torn_sha256": digest(last), "fennec.torn_bytes": len(last)}
+        self._head = Head(previous.seq, digest(last))
         self._size = os.fstat(self._fd).st_size
-        self._write_own({"event": "repair", "fennec.torn_sha256": digest(last), "fennec.torn_bytes": len(last)})
+        self._write_own({"event": "repair", **torn, **begins})
 
     def _begin(self) -> None:
         """Begin a file: a new chain, or the next part of the one in the files that were renamed."""
-        self._size, self._head, self._began = 0, Head(-1, GENESIS), _stamp(self._clock())
+        self._size, self._began = 0, _stamp(self._clock())
+        older, self._head = self._before()
+        if older:
+            self._write_own({"event": "rotate", "fennec.previous_file": older})
+
+    def _before(self) -> tuple[str, Head]:
+        """Return the name of the file that was renamed last, if there is one, and its last record."""
         older = rotated(self.path)
         if not older:
-            return
+            return "", Head(-1, GENESIS)
         fd = open_file(older[-1], os.O_RDONLY)
         try:
             data = os.pread(fd, _TAIL, max(0, os.fstat(fd).st_size - _TAIL))
@@ -217,9 +226,7 @@ class AuditLog:
             os.close(fd)
         last = data.rstrip(b"\n").rpartition(b"\n")[2]
         record = read_record(last)
-        if record is not None:
-            self._head = Head(record["seq"], digest(last))
-        self._write_own({"event": "rotate", "fennec.previous_file": os.path.basename(older[-1])})
+        return os.path.basename(older[-1]), Head(record["seq"], digest(last)) if record else Head(-1, GENESIS)
 
     def _is_due(self) -> bool:
         if self._size <= 0:

@@ -244,6 +244,40 @@ def test_a_torn_first_line_is_repaired_and_counted(tmp_path: Path) -> None:
     assert chain_without_key(path) == 2
 
 
+@pytest.mark.parametrize("cut", [1, 40, -1])
+def test_a_torn_first_line_of_a_later_file_goes_on_with_the_numbers(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY, rotate_bytes=1)
+    log.append({"event": "one"})
+    log._rotate()
+    log.close()
+    path.write_bytes(path.read_bytes()[:-1][:cut])
+    log = AuditLog(path, key=lambda: KEY)
+    assert log.append({"event": "two"}).seq == 2
+    log.close()
+    assert whole(path) == 3
+    older = Path(rotated(path)[0])
+    older.write_bytes(older.read_bytes().replace(b'"one"', b'"eno"'))
+    assert "record 1 does not follow" in (verify(lines_of(path)).problem or "")
+    older.unlink()
+    assert whole(path) == 2
+
+
+def test_a_long_record_before_a_long_torn_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path, key=lambda: KEY)
+    long = {"event": "test", "text": "x" * 60_000}
+    log.append({"event": "test"})
+    log.append(long)
+    log.append(long)
+    log.close()
+    path.write_bytes(path.read_bytes()[:-10])
+    log = AuditLog(path, key=lambda: KEY)
+    assert log.append({"event": "test"}).seq == 3
+    log.close()
+    assert whole(path) == 4
+
+
 def chain_without_key(path: Path) -> int:
     verdict = verify(lines_of(path))
     assert verdict.problem is None
