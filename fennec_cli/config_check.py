@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from fennec_cli.config import Config, ProviderConfig, check_base_url, expand, load_config, server_url
 from fennec_cli.config.load import Place, config_places, is_ours, user_file
+from fennec_cli.config.project import file_refused
 from fennec_cli.config.source import dotted, shown
 from fennec_cli.config.starter import STARTER
 from fennec_cli.config.values import missing_variable
 from fennec_cli.config_report import as_json
 from fennec_cli.errors import ConfigError, FennecError, OutputError
 from fennec_cli.keys.places import Sources, configured_place
+from fennec_cli.model_files import is_file_name
 from fennec_cli.output.table import table
 from fennec_cli.providers import PROVIDERS, provider_module
 
@@ -56,6 +58,7 @@ def find_mistakes(environ: Mapping[str, str], cwd: str, explicit: str | None, pr
     check.default_provider("provider", config.provider)
     check.default_provider("complete.provider", config.commands.get("complete", {}).get("provider"))
     check.backend()
+    check.project_models()
     notes = list(config.notes)
     for settings in config.providers.values():
         check.provider_type(settings)
@@ -141,6 +144,19 @@ class _Check:
     def backend(self) -> None:
         with self._collected("cache.backend"):
             server_url(self._config.cache.backend, self._environ)
+
+    def project_models(self) -> None:
+        """A project's local model is no file; for a model without a provider it shows when somebody is asked."""
+        for model, origin in self._config.project_models.items():
+            name, _, rest = model.partition("/")
+            if origin.path[0] == "provider":
+                name, rest = origin.path[1], model
+            if self._is_local(name) and is_file_name(rest):
+                self._problems.append(file_refused(origin))
+
+    def _is_local(self, name: str) -> bool:
+        settings = self._config.providers.get(name)
+        return (settings.type if settings else name) == "local"
 
     def provider_type(self, settings: ProviderConfig) -> None:
         with self._collected(f"provider.{settings.name}.type"):

@@ -361,10 +361,9 @@ class ProviderRegistry:
         from fennec_cli.model_files import ModelManager, is_file_name
 
         if model in self._config.project_models and is_file_name(model):
-            from fennec_cli.config.layer import wrong
-            from fennec_cli.config.project import HINT
+            from fennec_cli.config.project import file_refused
 
-            raise wrong(self._config.project_models[model], "may not name a file in a project file", HINT)
+            raise file_refused(self._config.project_models[model])
         settings = self._settings(name)
         engine = start_engine(
             ModelManager(environ=self._environ).path_of(model),

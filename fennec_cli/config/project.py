@@ -6,10 +6,11 @@ from fennec_cli.config.layer import Layer, Leaf, wrong
 from fennec_cli.config.load import Report
 from fennec_cli.config.settings import usual_mode
 from fennec_cli.config.source import KeyPath, Origin
+from fennec_cli.errors import ConfigError
 
 _DEFAULT_PROVIDERS = {("provider",), ("complete", "provider")}
 _MONEY = {("complete", "max_cost"), ("complete", "budget")}
-HINT = "name the file with --config to trust it"
+_HINT = "name the file with --config to trust it"
 
 
 def check_project(layer: Layer, below: Layer, providers: Set[str], report: Report) -> Layer:
@@ -22,7 +23,7 @@ def check_project(layer: Layer, below: Layer, providers: Set[str], report: Repor
     allowed: Layer = {}
     for path, leaf in layer.items():
         if reason := _refusal(path, leaf, providers) or _looser(path, leaf.value, below) or _laxer(path, leaf, below):
-            report(wrong(leaf.origin, reason, HINT))
+            report(wrong(leaf.origin, reason, _HINT))
         else:
             allowed[path] = leaf
     return allowed
@@ -34,8 +35,15 @@ def models_in(layer: Layer) -> dict[str, Origin]:
     for path, leaf in layer.items():
         if leaf.key and (path[-1] in ("model", "candidates") or path[0] == "alias"):
             for name in leaf.value if isinstance(leaf.value, tuple) else (leaf.value,):
-                found |= {name: leaf.origin, name.partition("/")[2]: leaf.origin}
+                found[name] = leaf.origin
+                if path[0] != "provider":
+                    found[name.partition("/")[2]] = leaf.origin
     return found
+
+
+def file_refused(origin: Origin) -> ConfigError:
+    """The error for what a project file calls a local model, when it is a file."""
+    return wrong(origin, "may not name a file in a project file", _HINT)
 
 
 def _refusal(path: KeyPath, leaf: Leaf, providers: Set[str]) -> str:

@@ -238,6 +238,27 @@ def test_check_says_all_that_is_wrong(fennec: Fennec) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("model = 'local/./evil.gguf'", "model"),
+        ("alias.fast = 'mine/weights/evil'", "alias.fast"),
+        ("[provider.mine]\nmodel = 'weights/evil.gguf'", "provider.mine.model"),
+    ],
+)
+def test_check_says_that_a_projects_model_is_a_file(fennec: Fennec, text: str, key: str) -> None:
+    write(user_file(fennec), "[provider.mine]\ntype = 'local'\n")
+    write(fennec.home / "work/.fennec.toml", f"{text}\n")
+    result = fennec("config", "check", cwd=fennec.home / "work")
+    result.failed("config", 3)
+    assert result.stderr.count(f"{key} may not name a file in a project file") == 1
+
+
+def test_check_does_not_mind_names_with_a_slash_of_models_elsewhere(fennec: Fennec) -> None:
+    write(fennec.home / "work/.fennec.toml", "provider = 'openrouter'\nmodel = 'openai/local/x'\n")
+    assert fennec("config", "check", cwd=fennec.home / "work").status == 0
+
+
 def test_check_goes_on_after_a_file_that_is_no_toml(fennec: Fennec) -> None:
     user = write(user_file(fennec), "model = = 1\n")
     project = write(fennec.home / "work/.fennec.toml", "modle = 1\n")
