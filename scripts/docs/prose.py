@@ -281,7 +281,8 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--input": "All but `text` make a batch.",
         "--attach-root": "Without it rows may attach URLs only. A path is relative to it and cannot lead out of it.",
         "--jobs": "No more than `max_parallel` of the provider (16 unless configured).",
-        "--allow-row-model": "Without it a row chooses among the models of the provider in use.",
+        "--allow-row-model": "Without it a row chooses among the models of the provider in use. "
+        "A local model goes by its name there, never by a path.",
         "--max-cost": "What a request may cost at most is taken before it is sent, and what it did not cost is given "
         "back. Without --max-tokens the length of an answer is estimated, and one that outgrows the budget is stopped "
         "midway. A model whose price is not known is refused.",
@@ -365,7 +366,8 @@ CONFIG_VALUES = (
 CONFIG_PROJECT = (
     "`./.fennec.toml` may come with a repository that somebody else wrote, so it is not trusted. "
     "It may set the keys that are marked `project` below and no others: "
-    "nothing that names a host or a file, carries a key, or sets a header. "
+    "nothing that names a host or a file, carries a key, or sets a header; "
+    "a model of the embedded engine goes by its name there, not by a path. "
     "It may name only providers that are built in or that you have configured, and has no profiles. "
     "`${VAR}` is refused in it, and no `@FILE` is read. "
     "Anything else is an error of class `config`, unless the file is given with --config.",
