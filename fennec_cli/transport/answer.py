@@ -64,9 +64,9 @@ def read_stream(
 ) -> Chunks:
     decoder, finish, numbers = new_decoder(framing), fold.finish, fold.numbers
     try:
-        for data in _until_limit(chunks):
+        for events in _events(chunks, decoder):
             ended = False
-            for event in decoder.feed(data):
+            for event in events:
                 patience.event_seen()
                 for chunk in decode(event):
                     if chunk is TERMINATOR:
@@ -80,11 +80,6 @@ def read_stream(
                 finish.ended()
                 break
             yield PAUSE
-        else:
-            for event in decoder.close():
-                for chunk in decode(event):
-                    finish.add(chunk, patience)
-                    yield chunk
     except ProviderError:
         if not finish.complete:
             raise
@@ -92,13 +87,15 @@ def read_stream(
         raise NetworkError("the stream ended before its finish reason")
 
 
-def _until_limit(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _events(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[list[Event]]:
+    """Yield the events that each piece completes, and at last those that the end does."""
     size = 0
     for data in chunks:
         size += len(data)
         if size > MAX_STREAM:
             raise ProtocolError(f"the answer is larger than {MAX_STREAM} bytes")
-        yield data
+        yield decoder.feed(data)
+    yield decoder.close()
 
 
 def new_decoder(framing: Framing) -> Decoder:

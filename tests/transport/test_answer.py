@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 
+import orjson
 import pytest
 
-from fennec_cli.chunk import PAUSE, CompletionChunk
-from fennec_cli.dialects import chat
+from fennec_cli.chunk import PAUSE, TERMINATOR, CompletionChunk
+from fennec_cli.dialects import chat, ollama
 from fennec_cli.dialects.base import Dialect
 from fennec_cli.errors import NetworkError
 from fennec_cli.transport.answer import Fold, read_stream
@@ -51,3 +52,13 @@ def test_the_choices_that_follow_the_first_one_are_waited_for_as_long_as_that() 
             read(*pieces, choices=2, patience=patience)
         waits.append(patience.read_s())
     assert waits == [IDLE_S, IDLE_S, TAIL_S]
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_the_last_line_counts_as_any_other_if_its_end_is_missing(end: bytes) -> None:
+    calls = [{"function": {"name": name, "arguments": {}}} for name in ("first", "second")]
+    line = orjson.dumps({"message": {"tool_calls": calls}, "done": True, "done_reason": "stop"})
+    chunks = read(line + end, dialect=ollama)
+    found = [(chunk.tool_call.index, chunk.tool_call.name) for chunk in chunks if chunk.tool_call]
+    assert found == [(0, "first"), (1, "second")]
+    assert not any(chunk is TERMINATOR for chunk in chunks)
