@@ -54,13 +54,14 @@ class HaltableThread(threading.Thread):
     _reason: BaseException | None = None
 
     def halt(self, reason: BaseException) -> None:
-        """Let `check` raise another one of `reason`'s kind in this thread: `Interrupted`, or else `Halted`."""
+        """Let `check` raise another one of `reason`'s kind in this thread, once: `Interrupted`, or else `Halted`."""
         self._reason = reason
 
     def check(self) -> None:
-        if isinstance(self._reason, Interrupted):
-            raise Interrupted(self._reason.number)
-        if self._reason is not None:
+        reason, self._reason = self._reason, None  # what closes what is open may wait
+        if isinstance(reason, Interrupted):
+            raise Interrupted(reason.number)
+        if reason is not None:
             raise Halted
 
 

@@ -152,6 +152,7 @@ class HTTPProvider:
                 lambda data: read_stream(data, dialect.FRAMING, track.decode, patience, fold),
                 exchange.chunks,
                 lambda position: self._exchange(able.resume_call(call, position), patience),
+                lambda: patience.left_s,
             )
         except ProviderError:
             raise

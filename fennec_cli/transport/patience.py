@@ -111,6 +111,12 @@ class Patience:
         )
 
     @property
+    def left_s(self) -> float:
+        """Seconds until the attempt or the request is over, whatever is waited for."""
+        ends = [end for end in (self._end, self._deadline) if end is not None]
+        return min(ends) - self._clock() if ends else float("inf")
+
+    @property
     def overrun(self) -> ProviderTimeout:
         """The error for the wait that was asked for last and that was used up."""
         what, option = self._least_said

@@ -12,7 +12,7 @@ from typing import Any
 from fennec_cli import signals
 from fennec_cli.chunk import CompletionChunk
 from fennec_cli.dialects.base import Dialect, HTTPCall, Position, Resumable
-from fennec_cli.errors import ProviderError, RequestError
+from fennec_cli.errors import FennecError, ProviderError, RequestError
 from fennec_cli.request import CompletionRequest
 from fennec_cli.stages import Chunks
 from fennec_cli.transport.patience import Limits, Patience
@@ -63,13 +63,15 @@ def resumed(
     stream: Callable[[Iterator[bytes]], Chunks],
     first: Iterator[bytes],
     reopen: Callable[[Position], AbstractContextManager[Any]],
+    left_s: Callable[[], float],
     *,
     sleep: Callable[[float], None] = signals.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Chunks:
     """Yield the chunks that `stream` makes of the bytes of `first`, and of those of `reopen` for as long as it breaks.
 
-    Raises the last error when nothing new came in `MOST_TRIES` tries or `LONGEST_S` seconds.
+    Raises the last error when nothing new came in `MOST_TRIES` tries or `LONGEST_S` seconds, or when the next try would
+    come too late: `left_s` says how many seconds there are.
     """
     source: AbstractContextManager[Any] | None = None
     tries, begin, reached = 0, 0.0, track.position
@@ -86,9 +88,9 @@ def resumed(
                 raise
             if track.position != reached:
                 tries, begin, reached = 0, clock(), track.position
-            if tries >= MOST_TRIES or clock() - begin >= LONGEST_S:
+            wait = max(FIRST_WAIT_S * 2 ** (tries - 1) if tries else 0.0, error.retry_after or 0.0)
+            if tries >= MOST_TRIES or clock() - begin + wait >= LONGEST_S or wait >= left_s():
                 raise
-        wait = FIRST_WAIT_S * 2 ** (tries - 1) if tries else 0.0
         tries += 1
         sleep(wait)
         source = reopen(track.position)
@@ -98,5 +100,5 @@ def say_goodbye(send: Callable[[HTTPCall, Patience], None], dialect: Resumable, 
     """Ask the provider to stop an answer that nobody waits for any more; it has a third of a second to hear it."""
     if track.position.response_id is None or track.over:
         return
-    with suppress(ProviderError):
+    with suppress(FennecError):
         send(dialect.cancel_call(call, track.position), Patience(GOODBYE))

@@ -1,11 +1,13 @@
 """Streams that break after they began: `--on-interrupt fail|resume|restart`."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fennec_cli import signals
 from fennec_cli.backoff import RetryConfig
 from fennec_cli.dialects.base import Endpoint
 from fennec_cli.errors import StreamBroken
@@ -14,8 +16,10 @@ from fennec_cli.request import CompletionRequest
 from fennec_cli.stages.retry import retry
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.transport.client import HTTPClient
+from fennec_cli.transport.network import Address, Network
+from fennec_cli.transport.patience import Limits
 from tests.conftest import soak
-from tests.e2e.peer import ROLE, Peer, Script, answer, delta, event, failure, head, reset, send, stall
+from tests.e2e.peer import ROLE, Peer, Script, answer, delta, event, failure, head, reset, send, stall, whole
 from tests.e2e.runner import Fennec
 
 Serve = Callable[..., Peer]
@@ -84,8 +88,9 @@ def test_an_answer_that_the_provider_ended_is_not_resumed(fennec: Fennec, serve:
     assert len(peer.requests) == 1
 
 
-def test_who_leaves_early_stops_the_answer(fennec: Fennec, serve: Serve, responses: str) -> None:
-    peer = serve(begun(5, [stall()]), [send(head(200, "application/json", length=2), b"{}")])
+@pytest.mark.parametrize("goodbye", [whole(200, b"{}"), failure(500), whole(302, b"", None, "location: /")])
+def test_who_leaves_early_stops_the_answer(fennec: Fennec, serve: Serve, responses: str, goodbye: Script) -> None:
+    peer = serve(begun(5, [stall()]), goodbye)
     with fennec.start("complete", "hi", "--no-stdin", "-c", responses, "--on-interrupt", "resume") as process:
         assert process.stdout is not None
         assert process.stdout.read(3) == b"One"
@@ -119,14 +124,63 @@ def test_fail_keeps_what_came(fennec: Fennec, serve: Serve) -> None:
     fennec.complete("--on-interrupt", "fail").failed("stream_broken", 9, stdout=b"half")
 
 
-def texts(peer: Peer) -> Iterator[str]:
+def texts(
+    peer: Peer, limits: Limits = Limits(), *, deadline: float | None = None, lookup_s: float = 0.0
+) -> Iterator[str]:
     """What is handed on of an answer that is resumed."""
-    endpoint = Endpoint("openai", peer.url, "responses")
-    provider = HTTPProvider(openai, endpoint, lambda: HTTPClient())
+
+    def resolver(_host: str, port: int) -> list[Address]:
+        time.sleep(lookup_s)
+        return [("127.0.0.1", port)]
+
+    endpoint = Endpoint("openai", f"http://api.example:{peer.port}/v1", "responses")
+    provider = HTTPProvider(openai, endpoint, lambda: HTTPClient(network=Network(resolver)), limits=limits)
     stage = retry(provider.stream_completion, RetryConfig(max_attempts=4), sleep=lambda _seconds: None)
-    for chunk in stage(CompletionRequest.from_text("hi", model="m-1", resume=True)):
+    for chunk in stage(CompletionRequest.from_text("hi", model="m-1", resume=True, deadline=deadline)):
         if chunk.content:
             yield chunk.content
+
+
+def test_a_resumed_answer_keeps_to_the_limits() -> None:
+    start = time.monotonic()
+    with Peer(begun(4, [stall()])) as peer, pytest.raises(StreamBroken, match="not finished within"):
+        list(texts(peer, Limits(attempt=0.5)))
+    assert time.monotonic() - start < 1.0
+    assert len(peer.requests) == 1
+    start = time.monotonic()
+    with Peer(begun(4, [reset()]), failure(503)) as peer, pytest.raises(StreamBroken, match="503"):
+        list(texts(peer, deadline=start + 0.5))
+    assert time.monotonic() - start < 1.0
+
+
+def test_a_provider_says_when_to_resume() -> None:
+    with Peer(begun(4, [reset()]), failure(503, "busy", "retry-after: 0.6"), [send(head(), *EVENTS[4:])]) as peer:
+        assert list(texts(peer)) == TEXT
+    _, refused, taken = peer.requests
+    assert taken.at - refused.at >= 0.6
+    with Peer(begun(4, [reset()]), failure(503, "busy", "retry-after: 300")) as peer, pytest.raises(StreamBroken):
+        list(texts(peer))
+    assert len(peer.requests) == 2
+
+
+def test_a_row_that_is_ended_stops_its_answer() -> None:
+    ended: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            list(texts(peer, lookup_s=0.05))
+        except signals.Interrupted as error:
+            ended.append(error)
+
+    with Peer(begun(4, [stall()]), whole(200, b"{}")) as peer:
+        thread = signals.HaltableThread(target=read, daemon=True)
+        thread.start()
+        assert peer.seen.wait(5)
+        time.sleep(0.3)  # it waits for more
+        thread.halt(signals.Interrupted(signal.SIGINT))
+        thread.join(5)
+        assert ended
+    assert [got.path for got in peer.requests[1:]] == [f"/v1/responses/{ID}/cancel"]
 
 
 @pytest.mark.soak
