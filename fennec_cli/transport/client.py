@@ -104,7 +104,7 @@ class HTTPClient:
         address, proxy = address_of(call.url), self._network.proxy
         target = address.target
         if proxy is not None and self._network.forwards:
-            target = call.url.encode("ascii")
+            target = b"%b://%b%b" % (address.scheme.encode(), address.shown, target)
             if proxy.basic:
                 headers["proxy-authorization"] = proxy.basic
         length = len(call.body) if call.body or call.method == "POST" else None

@@ -14,7 +14,9 @@ from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.errors import ConfigError, NetworkError
 from fennec_cli.transport.client import HTTPClient
 from fennec_cli.transport.http1 import request_bytes
+from fennec_cli.transport.network import Network
 from fennec_cli.transport.patience import Limits, Patience
+from fennec_cli.transport.proxy import parse_proxy
 from tests.conftest import soak
 from tests.transport.judge import judged
 
@@ -209,6 +211,20 @@ def test_a_connection_is_used_again_where_more_requests_follow() -> None:
         assert network_client._network.opened == 1
         network_client.close()
         assert len(requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("http://h.example:8080/v1/x?y=z", b"http://h.example:8080/v1/x?y=z"),
+        ("http://b\xfccher.example/\xfc", b"http://xn--bcher-kva.example/%C3%BC"),
+    ],
+)
+def test_a_proxy_is_asked_for_the_whole_address(url: str, target: bytes) -> None:
+    with peer(GOOD) as (proxy_url, requests):
+        proxy = parse_proxy(proxy_url.removesuffix("/x"), "HTTP_PROXY")
+        assert ask(HTTPClient(network=Network(proxy=proxy, forwards=True)), url) == (200, b"ok")
+    assert requests[0].split(b" ")[:2] == [b"POST", target]
 
 
 def test_a_kept_connection_that_died_is_opened_anew_once() -> None:
