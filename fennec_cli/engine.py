@@ -85,19 +85,29 @@ def start_engine(
 
 
 def runtime_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return a directory for sockets that only this user can enter; create it if need be."""
+    """Return a directory for sockets that only this user can enter; create it if need be. Raises `ConfigError`."""
     runtime = Path(environ.get("XDG_RUNTIME_DIR") or "-")
     folder = runtime / "fennec"
-    longest = len(os.fsencode(folder)) + len("/4194304-01234567.sock")
-    if not runtime.is_absolute() or longest > _LONGEST_PATH or not os.access(runtime, os.W_OK | os.X_OK):
+    if not runtime.is_absolute() or _is_too_long(folder) or not os.access(runtime, os.W_OK | os.X_OK):
         folder = Path(tempfile.gettempdir(), f"fennec-{os.geteuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
+        if _is_too_long(folder):
+            raise ConfigError(f"{folder} is too long for the path of a socket", hint="set TMPDIR to a shorter one")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be made ({error.strerror})", hint="set XDG_RUNTIME_DIR to a private directory"
+        ) from error
     if not folder.is_dir() or folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise ConfigError(
             f"{folder} is not a directory of yours alone", hint="remove it, or set XDG_RUNTIME_DIR to a private one"
         )
     return folder
+
+
+def _is_too_long(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + len("/4194304-01234567.sock") > _LONGEST_PATH
 
 
 def sweep(folder: Path) -> None:

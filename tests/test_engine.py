@@ -57,6 +57,20 @@ def test_a_link_in_place_of_the_directory_is_refused(tmp_path: Path, environ: di
         runtime_directory(environ)
 
 
+def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "fennec").touch()
+    with pytest.raises(ConfigError, match="cannot be made"):
+        runtime_directory(environ)
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with pytest.raises(ConfigError, match="too long for the path of a socket"):
+        runtime_directory({})
+
+
 def bound(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
