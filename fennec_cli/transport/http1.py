@@ -25,6 +25,7 @@ _HEAD = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2})(?: [^\r\n\0\v\f]*)?\r\n((?:
 _BODILESS = rb"(?!(?i:content-length|transfer-encoding):)" + _LINE
 _INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}(?: [^\r\n\0\v\f]*)?\r\n(?:" + _BODILESS + rb")*\r\n")
 _LENGTH = re.compile(r"[0-9]{1,20}")
+_FRAMING = {"content-length", "transfer-encoding"}
 _LAST = b"0\r\n\r\n"  # the last chunk, without trailers
 
 
@@ -36,17 +37,22 @@ class Head(NamedTuple):
 
 
 def request_bytes(method: str, target: bytes, host: bytes, headers: Mapping[str, str], length: int | None) -> bytes:
-    """Write the head of a request. Raises `ConfigError` for a header that cannot be sent."""
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method.encode("ascii"), target, host)]
-    if length is not None:
-        lines.append(b"Content-Length: %d" % length)
-    for name, value in headers.items():
+    """Write the head of a request to `host`, unless a header names another one.
+
+    Raises `ConfigError` for a header that cannot be sent, or that would say where the request ends.
+    """
+    lines = [b"%b %b HTTP/1.1" % (method.encode("ascii"), target)]
+    for name, value in {"host": host.decode("ascii"), **headers}.items():
+        if name in _FRAMING:
+            raise ConfigError(f"the header {name} is fennec's own", hint="take it out of the configured headers")
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
             raise ConfigError(
                 f"the request cannot be sent (the header {name!r:.40} has a character that HTTP does not take)",
                 hint="check configured headers",
             )
         lines.append(f"{name}: {value}".encode("ascii"))
+    if length is not None:
+        lines.append(b"content-length: %d" % length)
     return b"\r\n".join([*lines, b"", b""])
 
 

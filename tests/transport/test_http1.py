@@ -252,3 +252,14 @@ def test_what_begins_to_answer_is_not_asked_twice() -> None:
 def test_a_header_that_would_break_the_request_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match="cannot be sent"):
         request_bytes("POST", b"/", b"h", {name: value}, None)
+
+
+def test_a_header_names_another_host_in_the_place_of_ours() -> None:
+    head = request_bytes("GET", b"/x", b"h.example:8080", {"a": "b", "host": "gateway.example"}, 3)
+    assert head == b"GET /x HTTP/1.1\r\nhost: gateway.example\r\na: b\r\ncontent-length: 3\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", ["content-length", "transfer-encoding"])
+def test_where_a_request_ends_is_not_for_a_header_to_say(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        request_bytes("POST", b"/", b"h", {name: "3"}, 3)
