@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from fennec_cli.dialects.base import Endpoint, Headers, HTTPCall, ProviderModule
-from fennec_cli.dialects.documents import json_object
+from fennec_cli.dialects.documents import json_object, name_of, text_of
 from fennec_cli.errors import ProtocolError, RequestError, ServerError
 from fennec_cli.provider_batches import Limits, Part, Remote, Result
 from fennec_cli.providers import azure
@@ -109,7 +109,7 @@ class OpenAIBatches:
         response, error = document.get("response"), document.get("error")
         if isinstance(response, dict):
             status, body = response.get("status_code"), orjson.dumps(response.get("body"))
-            request_id = response.get("request_id")
+            request_id = name_of(response.get("request_id"))
             if status == 200:
                 return Result(custom_id, body, request_id=request_id)
             fault = module.decode_error(status if isinstance(status, int) else 500, {}, body)
@@ -146,6 +146,13 @@ def _headers(endpoint: Endpoint) -> Headers:
 
 
 def _remote(document: dict[str, Any]) -> Remote:
+    try:
+        return _described(document)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        raise ProtocolError(f"the provider described a batch in an unknown way ({error})") from error
+
+
+def _described(document: dict[str, Any]) -> Remote:
     counts = document.get("request_counts") or {}
     state = _text(document, "status").lower()
     metadata = document.get("metadata") or {}
@@ -154,12 +161,12 @@ def _remote(document: dict[str, Any]) -> Remote:
         state=state,
         ended=state in _ENDED,
         total=counts.get("total"),
-        done=counts.get("completed") or 0,
-        failed=counts.get("failed") or 0,
+        done=int(counts.get("completed") or 0),
+        failed=int(counts.get("failed") or 0),
         created=moment(document.get("created_at")),
         file_id=document.get("input_file_id"),
         marker=metadata.get(MARK),
-        results=tuple(document[name] for name in _RESULT_FILES if document.get(name)),
+        results=tuple(text_of(document[name]) for name in _RESULT_FILES if document.get(name)),
         problem=_problem(document.get("errors")),
     )
 

@@ -99,7 +99,10 @@ def _remote(document: dict[str, Any]) -> Remote:
     if not isinstance(batch_id, str) or not isinstance(state, str):
         raise ProtocolError("the provider's answer is not a batch")
     counts = document.get("request_counts") or {}
-    numbers = [counts.get(name) or 0 for name in _COUNTS]
+    try:
+        numbers = [int(counts.get(name) or 0) for name in _COUNTS]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ProtocolError(f"the provider counted the rows in an unknown way ({error})") from error
     ended = state == "ended"
     return Remote(
         id=batch_id,

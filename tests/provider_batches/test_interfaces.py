@@ -122,6 +122,24 @@ def test_strange_answers_are_protocol_errors(api: BatchInterface, body: bytes) -
             read(body)
 
 
+@pytest.mark.parametrize(
+    ("api", "name", "change"),
+    [
+        (OpenAIBatches(), "openai-batch.json", {"request_counts": [1]}),
+        (OpenAIBatches(), "openai-batch.json", {"request_counts": {"completed": "many"}}),
+        (OpenAIBatches(), "openai-batch.json", {"metadata": "m"}),
+        (OpenAIBatches(), "openai-batch.json", {"output_file_id": 7}),
+        (OpenAIBatches(), "openai-batch.json", {"errors": {"data": ["no"]}}),
+        (AnthropicBatches(), "anthropic-batch.json", {"request_counts": [1]}),
+        (AnthropicBatches(), "anthropic-batch.json", {"request_counts": {"succeeded": "many"}}),
+    ],
+)
+def test_a_batch_of_a_strange_shape_is_a_protocol_error(api: BatchInterface, name: str, change: dict[str, Any]) -> None:
+    document = orjson.loads(recorded(name))
+    with pytest.raises(ProtocolError):
+        api.decode_status(orjson.dumps({**document, **change}))
+
+
 def test_a_file_that_was_refused_is_said() -> None:
     with pytest.raises(RequestError, match="too large"):
         AzureBatches().file_is_ready(b'{"status":"error","status_details":"too large"}')
