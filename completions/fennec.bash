@@ -16,8 +16,8 @@ _fennec_table() {
         ;;
     'fennec models')
         commands='check list ps pull refresh rm show'
-        options='-h --help'
-        valued=''
+        options='-h --help --provider --offline --format --ndjson --json -c --config --profile'
+        valued='--provider --format -c --config --profile'
         ;;
     'fennec models check')
         commands=''
@@ -61,8 +61,8 @@ _fennec_table() {
         ;;
     'fennec cache')
         commands='clear explain export get import prune stats'
-        options='-h --help'
-        valued=''
+        options='-h --help --format --ndjson --json -c --config --profile'
+        valued='--format -c --config --profile'
         ;;
     'fennec cache clear')
         commands=''
@@ -101,8 +101,8 @@ _fennec_table() {
         ;;
     'fennec keys')
         commands='list rm rotate set test'
-        options='-h --help'
-        valued=''
+        options='-h --help --format --ndjson --json -c --config --profile'
+        valued='--format -c --config --profile'
         ;;
     'fennec keys list')
         commands=''
@@ -156,8 +156,8 @@ _fennec_table() {
         ;;
     'fennec metrics')
         commands='reset show'
-        options='-h --help'
-        valued=''
+        options='-h --help -o --output --format --ndjson --json -c --config --profile'
+        valued='-o --output --format -c --config --profile'
         ;;
     'fennec metrics reset')
         commands=''
@@ -196,8 +196,8 @@ _fennec_table() {
         ;;
     'fennec config')
         commands='check init path show'
-        options='-h --help'
-        valued=''
+        options='-h --help -c --config --profile --format --ndjson --json'
+        valued='-c --config --profile --format'
         ;;
     'fennec config check')
         commands=''
@@ -239,6 +239,7 @@ _fennec_value() {
         _fennec_models
         ;;
     'fennec complete --provider' | \
+        'fennec models --provider' | \
         'fennec models check --provider' | \
         'fennec models list --provider' | \
         'fennec models ps --provider' | \
@@ -273,6 +274,8 @@ _fennec_value() {
         'fennec complete --metrics-file' | \
         'fennec complete -c' | \
         'fennec complete --config' | \
+        'fennec models -c' | \
+        'fennec models --config' | \
         'fennec models check -c' | \
         'fennec models check --config' | \
         'fennec models list -c' | \
@@ -297,6 +300,8 @@ _fennec_value() {
         'fennec bench --log-file' | \
         'fennec bench -c' | \
         'fennec bench --config' | \
+        'fennec cache -c' | \
+        'fennec cache --config' | \
         'fennec cache clear -c' | \
         'fennec cache clear --config' | \
         'fennec cache explain --tools' | \
@@ -320,6 +325,8 @@ _fennec_value() {
         'fennec cache prune --config' | \
         'fennec cache stats -c' | \
         'fennec cache stats --config' | \
+        'fennec keys -c' | \
+        'fennec keys --config' | \
         'fennec keys list -c' | \
         'fennec keys list --config' | \
         'fennec keys rm --passphrase-file' | \
@@ -346,6 +353,10 @@ _fennec_value() {
         'fennec batch submit --audit' | \
         'fennec batch submit -c' | \
         'fennec batch submit --config' | \
+        'fennec metrics -o' | \
+        'fennec metrics --output' | \
+        'fennec metrics -c' | \
+        'fennec metrics --config' | \
         'fennec metrics reset -c' | \
         'fennec metrics reset --config' | \
         'fennec metrics show -o' | \
@@ -366,6 +377,8 @@ _fennec_value() {
         'fennec audit verify -c' | \
         'fennec audit verify --config' | \
         'fennec audit verify ARGUMENT' | \
+        'fennec config -c' | \
+        'fennec config --config' | \
         'fennec config check -c' | \
         'fennec config check --config' | \
         'fennec config init -c' | \
@@ -411,6 +424,7 @@ _fennec_value() {
         _fennec_offer 'off warn mask block'
         ;;
     'fennec complete --profile' | \
+        'fennec models --profile' | \
         'fennec models check --profile' | \
         'fennec models list --profile' | \
         'fennec models ps --profile' | \
@@ -419,6 +433,7 @@ _fennec_value() {
         'fennec models rm --profile' | \
         'fennec models show --profile' | \
         'fennec bench --profile' | \
+        'fennec cache --profile' | \
         'fennec cache clear --profile' | \
         'fennec cache explain --profile' | \
         'fennec cache export --profile' | \
@@ -426,6 +441,7 @@ _fennec_value() {
         'fennec cache import --profile' | \
         'fennec cache prune --profile' | \
         'fennec cache stats --profile' | \
+        'fennec keys --profile' | \
         'fennec keys list --profile' | \
         'fennec keys rm --profile' | \
         'fennec keys rotate --profile' | \
@@ -435,20 +451,24 @@ _fennec_value() {
         'fennec batch fetch --profile' | \
         'fennec batch status --profile' | \
         'fennec batch submit --profile' | \
+        'fennec metrics --profile' | \
         'fennec metrics reset --profile' | \
         'fennec metrics show --profile' | \
         'fennec audit export --profile' | \
         'fennec audit head --profile' | \
         'fennec audit tail --profile' | \
         'fennec audit verify --profile' | \
+        'fennec config --profile' | \
         'fennec config check --profile' | \
         'fennec config show --profile')
         _fennec_profiles
         ;;
-    'fennec models check --format' | \
+    'fennec models --format' | \
+        'fennec models check --format' | \
         'fennec models list --format' | \
         'fennec models ps --format' | \
         'fennec models show --format' | \
+        'fennec keys --format' | \
         'fennec keys list --format' | \
         'fennec keys test --format' | \
         'fennec batch cancel --format' | \
@@ -468,10 +488,12 @@ _fennec_value() {
     'fennec bench --cache')
         _fennec_offer 'off use refresh'
         ;;
-    'fennec cache explain --format' | \
+    'fennec cache --format' | \
+        'fennec cache explain --format' | \
         'fennec cache get --format' | \
         'fennec cache stats --format' | \
         'fennec audit tail --format' | \
+        'fennec config --format' | \
         'fennec config path --format' | \
         'fennec config show --format')
         _fennec_offer 'text json ndjson'
@@ -491,7 +513,8 @@ _fennec_value() {
     'fennec batch fetch --cache')
         _fennec_offer 'use off'
         ;;
-    'fennec metrics show --format')
+    'fennec metrics --format' | \
+        'fennec metrics show --format')
         _fennec_offer 'table json ndjson prometheus'
         ;;
     'fennec audit export --format')

@@ -112,6 +112,11 @@ function __fennec_place
                 'fennec complete -c' \
                 'fennec complete --config' \
                 'fennec complete --profile' \
+                'fennec models --provider' \
+                'fennec models --format' \
+                'fennec models -c' \
+                'fennec models --config' \
+                'fennec models --profile' \
                 'fennec models check --provider' \
                 'fennec models check --format' \
                 'fennec models check -c' \
@@ -181,6 +186,10 @@ function __fennec_place
                 'fennec bench -c' \
                 'fennec bench --config' \
                 'fennec bench --profile' \
+                'fennec cache --format' \
+                'fennec cache -c' \
+                'fennec cache --config' \
+                'fennec cache --profile' \
                 'fennec cache clear -c' \
                 'fennec cache clear --config' \
                 'fennec cache clear --profile' \
@@ -233,6 +242,10 @@ function __fennec_place
                 'fennec cache stats -c' \
                 'fennec cache stats --config' \
                 'fennec cache stats --profile' \
+                'fennec keys --format' \
+                'fennec keys -c' \
+                'fennec keys --config' \
+                'fennec keys --profile' \
                 'fennec keys list --format' \
                 'fennec keys list -c' \
                 'fennec keys list --config' \
@@ -291,6 +304,12 @@ function __fennec_place
                 'fennec batch submit -c' \
                 'fennec batch submit --config' \
                 'fennec batch submit --profile' \
+                'fennec metrics -o' \
+                'fennec metrics --output' \
+                'fennec metrics --format' \
+                'fennec metrics -c' \
+                'fennec metrics --config' \
+                'fennec metrics --profile' \
                 'fennec metrics reset -c' \
                 'fennec metrics reset --config' \
                 'fennec metrics reset --profile' \
@@ -319,6 +338,10 @@ function __fennec_place
                 'fennec audit verify -c' \
                 'fennec audit verify --config' \
                 'fennec audit verify --profile' \
+                'fennec config -c' \
+                'fennec config --config' \
+                'fennec config --profile' \
+                'fennec config --format' \
                 'fennec config check -c' \
                 'fennec config check --config' \
                 'fennec config check --profile' \
@@ -401,14 +424,14 @@ end
 complete -c fennec -f
 
 complete -c fennec -n '__fennec_at fennec' -a complete -d 'Complete the prompt on standard input.'
-complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a models -d 'List and show models; pull and remove Ollama\'s and local ones. Without a subcommand: list, with its options.'
 complete -c fennec -n '__fennec_at fennec' -a bench -d 'Measure how fast models answer, how steadily, and what that costs.'
-complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the answers that are kept. Without a subcommand: stats.'
-complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list.'
+complete -c fennec -n '__fennec_at fennec' -a cache -d 'Show, move and drop the answers that are kept. Without a subcommand: stats, with its options.'
+complete -c fennec -n '__fennec_at fennec' -a keys -d 'Store, list, test and rotate keys. Without a subcommand: list, with its options.'
 complete -c fennec -n '__fennec_at fennec' -a batch -d 'Submit many rows to a provider\'s batch endpoint, at half the price, and fetch the answers within a day.'
-complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show.'
+complete -c fennec -n '__fennec_at fennec' -a metrics -d 'Show or forget what was counted. Without a subcommand: show, with its options.'
 complete -c fennec -n '__fennec_at fennec' -a audit -d 'Check and read the log of what was asked and answered. FILE is another log than the configured one.'
-complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show.'
+complete -c fennec -n '__fennec_at fennec' -a config -d 'Show and check the configuration. Without a subcommand: show, with its options.'
 complete -c fennec -n '__fennec_at fennec' -l version -d 'Show the version and exit.'
 complete -c fennec -n '__fennec_at fennec' -s h -l help -d 'Show this message and exit.'
 
@@ -497,6 +520,13 @@ complete -c fennec -n '__fennec_at fennec models' -a refresh -d 'Ask the configu
 complete -c fennec -n '__fennec_at fennec models' -a rm -d 'Remove an installed model.'
 complete -c fennec -n '__fennec_at fennec models' -a show -d 'Show what is known of one model, from its provider and from the catalogue.'
 complete -c fennec -n '__fennec_at fennec models' -s h -l help -d 'Show this message and exit.'
+complete -c fennec -n '__fennec_at fennec models' -l provider -x -a '(__fennec_providers)' -d 'Only this provider\'s models.'
+complete -c fennec -n '__fennec_at fennec models' -l offline -d 'Ask nobody: show what was kept, and say how old it is.'
+complete -c fennec -n '__fennec_at fennec models' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec models' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec models' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec models' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec models' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 
 complete -c fennec -n '__fennec_at fennec models check' -l provider -x -a '(__fennec_providers)' -d 'Only this provider.'
 complete -c fennec -n '__fennec_at fennec models check' -l reset -d 'Close their circuits first: send to them again.'
@@ -608,6 +638,11 @@ complete -c fennec -n '__fennec_at fennec cache' -a import -d 'Keep the answers 
 complete -c fennec -n '__fennec_at fennec cache' -a prune -d 'Drop answers that no longer count, and the least recently read of those that are too many.'
 complete -c fennec -n '__fennec_at fennec cache' -a stats -d 'Show how many answers are kept, how often they were of use, and what that saved.'
 complete -c fennec -n '__fennec_at fennec cache' -s h -l help -d 'Show this message and exit.'
+complete -c fennec -n '__fennec_at fennec cache' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec cache' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec cache' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec cache' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec cache' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 
 complete -c fennec -n '__fennec_at fennec cache clear' -s q -l quiet -d 'Say nothing but errors.'
 complete -c fennec -n '__fennec_at fennec cache clear' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
@@ -688,6 +723,11 @@ complete -c fennec -n '__fennec_at fennec keys' -a rotate -d 'Make a new key the
 complete -c fennec -n '__fennec_at fennec keys' -a set -d 'Store the key on standard input under NAME, a provider\'s name.'
 complete -c fennec -n '__fennec_at fennec keys' -a test -d 'Try each provider\'s key with a call that costs nothing; of stored ones the next key, too.'
 complete -c fennec -n '__fennec_at fennec keys' -s h -l help -d 'Show this message and exit.'
+complete -c fennec -n '__fennec_at fennec keys' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec keys' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec keys' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec keys' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec keys' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 
 complete -c fennec -n '__fennec_at fennec keys list' -l format -x -a 'table json ndjson' -d 'Table for people, JSON, one object a line.'
 complete -c fennec -n '__fennec_at fennec keys list' -l ndjson -d 'The same as --format ndjson.'
@@ -792,6 +832,12 @@ complete -c fennec -n '__fennec_at fennec batch submit' -l help -d 'Show all opt
 complete -c fennec -n '__fennec_at fennec metrics' -a reset -d 'Forget everything that was counted.'
 complete -c fennec -n '__fennec_at fennec metrics' -a show -d 'Show requests, errors, times, tokens and cost of each model.'
 complete -c fennec -n '__fennec_at fennec metrics' -s h -l help -d 'Show this message and exit.'
+complete -c fennec -n '__fennec_at fennec metrics' -s o -l output -r -F -d 'Write here instead, whole or not at all.'
+complete -c fennec -n '__fennec_at fennec metrics' -l format -x -a 'table json ndjson prometheus' -d 'Table for people, JSON, one object a line, or prometheus.'
+complete -c fennec -n '__fennec_at fennec metrics' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec metrics' -l json -d 'The same as --format json.'
+complete -c fennec -n '__fennec_at fennec metrics' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec metrics' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
 
 complete -c fennec -n '__fennec_at fennec metrics reset' -s c -l config -r -F -d 'Read this configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec metrics reset' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] of the configuration over it.'
@@ -852,6 +898,11 @@ complete -c fennec -n '__fennec_at fennec config' -a init -d 'Write a commented 
 complete -c fennec -n '__fennec_at fennec config' -a path -d 'List the files that are looked for, strongest first.'
 complete -c fennec -n '__fennec_at fennec config' -a show -d 'Show every value in effect and where it comes from; secrets are masked.'
 complete -c fennec -n '__fennec_at fennec config' -s h -l help -d 'Show this message and exit.'
+complete -c fennec -n '__fennec_at fennec config' -s c -l config -r -F -d 'This configuration file, and trust it.'
+complete -c fennec -n '__fennec_at fennec config' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'
+complete -c fennec -n '__fennec_at fennec config' -l format -x -a 'text json ndjson' -d 'Text for people, JSON, one object a line.'
+complete -c fennec -n '__fennec_at fennec config' -l ndjson -d 'The same as --format ndjson.'
+complete -c fennec -n '__fennec_at fennec config' -l json -d 'The same as --format json.'
 
 complete -c fennec -n '__fennec_at fennec config check' -s c -l config -r -F -d 'This configuration file, and trust it.'
 complete -c fennec -n '__fennec_at fennec config check' -l profile -x -a '(__fennec_profiles)' -d 'Lay a [profile.NAME] over the rest.'

@@ -178,6 +178,13 @@ def test_every_long_option_is_offered(offers: Offers, name: str) -> None:
     assert {offer.rstrip("=") for offer in offers(f"{name} --")} == long
 
 
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if command.default])
+def test_options_of_the_default_are_offered_without_its_name(offers: Offers, name: str) -> None:
+    default = COMMANDS[f"{name} {COMMANDS[name].default}"]
+    long = {option for each in default.options for option in each.names if option.startswith("--")}
+    assert {offer.rstrip("=") for offer in offers(f"{name} --")} == long
+
+
 def test_options_of_another_command_are_not_offered(offers: Offers) -> None:
     assert offers("fennec models rm local/tiny --tem") == set()
 

@@ -10,6 +10,7 @@ from fennec_cli.commands.complete import complete
 from fennec_cli.commands.options import (
     Command,
     Duration,
+    Group,
     Option,
     Parsed,
     format_options,
@@ -61,14 +62,9 @@ _NOT_HERE = ("--input", "--nul", "--attach-root", "--allow-row-model")
 SIZE = Parsed("fennec_cli.size:Size", "size")
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def cache(ctx: click.Context, /) -> int:
-    """Show, move and drop the answers that are kept. Without a subcommand: stats."""
-    if ctx.invoked_subcommand:
-        return 0
-    with stats.make_context("stats", [], parent=ctx) as inner:
-        return int(stats.invoke(inner))
+@click.group(cls=Group, default="stats")
+def cache() -> None:
+    """Show, move and drop the answers that are kept. Without a subcommand: stats, with its options."""
 
 
 @cache.command(cls=Command, add_help_option=False, epilog=STATS_EXAMPLES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fennec_cli.commands.options import Command, Option, format_options, help_options, option, working_directory
+from fennec_cli.commands.options import Command, Group, Option, format_options, help_options, option, working_directory
 from fennec_cli.errors import EXIT_STATUS
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import write_out
@@ -17,14 +17,9 @@ CONFIG = option("-c", "--config", metavar="FILE", daily=True, help="This configu
 PROFILE = option("--profile", metavar="NAME", daily=True, help="Lay a [profile.NAME] over the rest.")
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def config(ctx: click.Context, /) -> int:
-    """Show and check the configuration. Without a subcommand: show."""
-    if ctx.invoked_subcommand:
-        return 0
-    with show.make_context("show", [], parent=ctx) as inner:
-        return int(show.invoke(inner))
+@click.group(cls=Group, default="show")
+def config() -> None:
+    """Show and check the configuration. Without a subcommand: show, with its options."""
 
 
 def _subcommand(*examples: str) -> Callable[[Any], click.Command]:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from fennec_cli import signals
-from fennec_cli.commands.options import Command, format_options, help_options, option, settings_options
+from fennec_cli.commands.options import Command, Group, format_options, help_options, option, settings_options
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -41,17 +41,12 @@ PASSPHRASE_FILE = option("--passphrase-file", metavar="PATH", daily=True,
                          help="The file with the passphrase of the encrypted file.")
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def keys(ctx: click.Context, /) -> int:
-    """Store, list, test and rotate keys. Without a subcommand: list.
+@click.group(cls=Group, default="list")
+def keys() -> None:
+    """Store, list, test and rotate keys. Without a subcommand: list, with its options.
 
     A key is read from standard input only and is never shown.
     """
-    if ctx.invoked_subcommand:
-        return 0
-    with list_.make_context("list", [], parent=ctx) as inner:
-        return int(list_.invoke(inner))
 
 
 @keys.command("list", cls=Command, add_help_option=False, epilog=LIST_EXAMPLES)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from fennec_cli import signals
-from fennec_cli.commands.options import Command, format_options, help_options, option, settings_options
+from fennec_cli.commands.options import Command, Group, format_options, help_options, option, settings_options
 
 SHOW_EXAMPLES = """\b
 Examples:
@@ -23,14 +23,9 @@ Examples:
 table_options = partial(format_options, people="table", more=("prometheus",))
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def metrics(ctx: click.Context, /) -> int:
-    """Show or forget what was counted. Without a subcommand: show."""
-    if ctx.invoked_subcommand:
-        return 0
-    with show.make_context("show", [], parent=ctx) as inner:
-        return int(show.invoke(inner))
+@click.group(cls=Group, default="show")
+def metrics() -> None:
+    """Show or forget what was counted. Without a subcommand: show, with its options."""
 
 
 @metrics.command(cls=Command, add_help_option=False, epilog=SHOW_EXAMPLES)

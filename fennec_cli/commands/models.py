@@ -9,7 +9,7 @@ import click
 
 from fennec_cli import signals
 from fennec_cli.commands.ask_models import check, list_, refresh, table_options
-from fennec_cli.commands.options import Command, help_options, option, settings_options
+from fennec_cli.commands.options import Command, Group, help_options, option, settings_options
 from fennec_cli.errors import UsageError
 from fennec_cli.output.notes import Notes
 
@@ -38,14 +38,9 @@ Examples:
 LABELS = {"download": "downloading", "check": "checking", "waiting": "waiting for another fennec that fetches a model"}
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.pass_context
-def models(ctx: click.Context, /) -> int:
-    """List and show models; pull and remove Ollama's and local ones. Without a subcommand: list."""
-    if ctx.invoked_subcommand:
-        return 0
-    with list_.make_context("list", [], parent=ctx) as inner:
-        return int(list_.invoke(inner))
+@click.group(cls=Group, default="list")
+def models() -> None:
+    """List and show models; pull and remove Ollama's and local ones. Without a subcommand: list, with its options."""
 
 
 for asking in (list_, check, refresh):

@@ -81,6 +81,20 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
+class Group(click.Group):
+    """A group that is its subcommand `default` where none is named, with the options of that one."""
+
+    def __init__(self, *, default: str, **attributes: Any) -> None:
+        settings = {"help_option_names": ["-h", "--help"]}
+        super().__init__(invoke_without_command=True, context_settings=settings, **attributes)
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.5 on
     """A length of time, as seconds."""
 

@@ -149,8 +149,8 @@ def script(tree: Command) -> str:
 
 
 def _table(command: Command) -> str:
-    options = [name for option in command.options for name in option.names]
-    valued = [name for option in command.options if option.value for name in option.names]
+    options = [name for option in command.offered for name in option.names]
+    valued = [name for option in command.offered if option.value for name in option.names]
     return (
         f"    {quoted(command.name)})\n"
         f"        commands={quoted(' '.join(child.path[-1] for child in command.commands))}\n"
@@ -164,7 +164,7 @@ def _values(tree: Command) -> list[str]:
     """One case for each thing to offer, with all places that want it."""
     places: dict[str, list[str]] = {}
     for command in tree.walk():
-        for option in command.options:
+        for option in command.offered:
             if option.value is not None and (action := _action(option.value)):
                 places.setdefault(action, []).extend(f"{command.name} {name}" for name in option.names)
         for argument in command.arguments[:1]:

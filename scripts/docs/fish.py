@@ -107,7 +107,7 @@ def script(tree: Command) -> str:
     """Return the completion script."""
     commands = list(tree.walk())
     places = [command.name for command in commands if command is not tree]
-    valued = [f"{c.name} {name}" for c in commands for option in c.options if option.value for name in option.names]
+    valued = [f"{c.name} {name}" for c in commands for option in c.offered if option.value for name in option.names]
     text = _TEMPLATE.replace("@PLACES@", _cases(places)).replace("@VALUED@", _cases(valued))
     text = text.replace("@PROVIDERS@", " ".join(PROVIDER_NAMES)).replace("@LOCAL@", " ".join(LOCAL_MODELS))
     text = text.replace("@MODEL_ID@", MODEL_ID)
@@ -124,7 +124,7 @@ def _lines(command: Command) -> list[str]:
     offered = [argument.value for argument in command.arguments[:1] if _action(argument.value) != "-x"]
     # `-x` and `-r` say that an option takes a value; an argument is one.
     lines += [f"{begin} {_action(value).removeprefix('-x ').removeprefix('-r ')}" for value in offered]
-    return lines + [f"{begin} {_option(option)}" for option in command.options]
+    return lines + [f"{begin} {_option(option)}" for option in command.offered]
 
 
 def _option(option: Option) -> str:

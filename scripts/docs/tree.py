@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from fennec_cli.commands.options import GENERAL
+from fennec_cli.commands.options import GENERAL, Group
 
 # What a shell can offer for a value. "text" is nothing; "at_file" is a text, or @ and a file's name.
 Kind = Literal["choice", "file", "at_file", "directory", "provider", "model", "local_model", "profile", "text"]
@@ -79,11 +79,22 @@ class Command:
     options: tuple[Option, ...]
     arguments: tuple[Argument, ...]
     commands: tuple["Command", ...]
-    stands_alone: bool  # it does something without a command below it
+    default: str | None  # the command below it that it is where none is named
 
     @property
     def name(self) -> str:
         return " ".join(self.path)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it does something without a command below it."""
+        return not self.commands or self.default is not None
+
+    @property
+    def offered(self) -> tuple[Option, ...]:
+        """What may follow its name: its options, and those of its default."""
+        default = next((each for each in self.commands if each.path[-1] == self.default), None)
+        return (*self.options, *(option for option in (default.options if default else ()) if not option.ends))
 
     def walk(self) -> Iterator["Command"]:
         yield self
@@ -107,9 +118,7 @@ def read_tree(
     parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
     summary, *description = _paragraphs(command.help)
     children = []
-    stands_alone = True
     if isinstance(command, click.Group):
-        stands_alone = command.invoke_without_command
         named = ((name, command.get_command(context, name)) for name in command.list_commands(context))
         children = [read_tree(child, (*path, name), context) for name, child in named if child and not child.hidden]
     return Command(
@@ -120,7 +129,7 @@ def read_tree(
         options=tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
         arguments=tuple(_argument(p) for p in parameters if isinstance(p, click.Argument)),
         commands=tuple(children),
-        stands_alone=stands_alone,
+        default=command.default if isinstance(command, Group) else None,
     )
 
 

@@ -83,11 +83,11 @@ def _name(command: Command) -> str:
 
 
 def _function(command: Command) -> str:
-    specs = [_spec(option) for option in command.options]
+    specs = [_spec(option) for option in command.offered]
     if not command.commands:
         specs += [_positional(argument) for argument in command.arguments]
         return "\n".join([f"{_name(command)}() {{", "    _arguments -s -S : \\", _joined(specs), "}"])
-    specs += ["'1:command:->command'", "'*::argument:->argument'"]
+    specs += ["'(-)1:command:->command'", "'(-)*::argument:->argument'"]  # no option of ours behind a command
     children = [quoted(f"{child.path[-1]}:{_escaped(child.summary)}") for child in command.commands]
     return "\n".join([
         f"{_name(command)}() {{",

@@ -262,6 +262,16 @@ def test_without_a_command_the_help_is_a_usage_error(fennec: Fennec) -> None:
     assert result.stderr.startswith("Usage: fennec ")
 
 
+@pytest.mark.parametrize("words", ["models list", "cache stats", "keys list", "metrics show", "config show"])
+def test_a_group_takes_the_options_of_its_default(fennec: Fennec, words: str) -> None:
+    group, default = words.split()
+    alone, named = fennec(group, "--format", "json"), fennec(group, default, "--format", "json")
+    assert (alone.stdout, alone.status) == (named.stdout, named.status)
+    assert alone.stdout[:1] in (b"[", b"{")
+    assert f"`fennec {words} --help`" in fennec(group, "--nosuch").failed("usage", 2)
+    assert f"fennec {group} [OPTIONS] [COMMAND]" in fennec(group, "--help").text
+
+
 def test_a_dry_run_hides_configured_headers_that_may_be_secrets(fennec: Fennec) -> None:
     configure(fennec, f'[provider.openai.headers]\nx-gateway = "{CANARY}"\nuser-agent = "mine/1.0"\n')
     headers = orjson.loads(fennec.complete("-n").stdout)["headers"]
