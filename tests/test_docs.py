@@ -119,6 +119,11 @@ def test_a_command_in_the_documentation_exists(path: Path) -> None:
         assert runs(line, TREE), line
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/recipes.md", "docs/schedulers.md"])
+def test_no_home_is_shown_where_not_every_shell_sees_one(name: str) -> None:
+    assert not re.search(r"=~/", (make_docs.ROOT / name).read_text())
+
+
 def test_a_pipeline_with_an_unknown_option_is_not_shown() -> None:
     assert runs("cat x | fennec complete -q --input lines", TREE)
     assert not runs("cat x | fennec complete --no-such-option", TREE)

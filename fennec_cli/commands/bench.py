@@ -12,7 +12,8 @@ EXAMPLES = """\b
 Examples:
   fennec bench -m openai/gpt-5.4-mini -m anthropic/claude-haiku-5-5 -N 100 --report report.html
   fennec bench -m ollama/llama3.2 --rate 8 --sweep --set 512x128 --slo ttft=500ms,tpot=50ms
-  fennec bench -m openai/gpt-5.4-mini --json -o base.json && fennec bench --baseline base.json
+  fennec bench -m openai/gpt-5.4-mini --json -o base.json
+  fennec bench -m openai/gpt-5.4-mini --baseline base.json
   fennec bench --self
 """
 DURATION = Duration()

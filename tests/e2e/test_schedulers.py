@@ -121,6 +121,7 @@ JOB = closed(
         template=closed(["spec"], spec=closed(
             ["containers", "restartPolicy"],
             restartPolicy={"const": "Never"},  # a failure policy demands it
+            securityContext=OBJECT,
             containers={"type": "array", "minItems": 1, "items": CONTAINER},
             volumes={"type": "array", "items": VOLUME},
         )),
@@ -139,6 +140,15 @@ def test_the_manifest_is_a_job_of_kubernetes() -> None:
     assert {each["name"]: each.get("value") for each in container["env"]}["PARTS"] == str(
         document["spec"]["completions"]
     )
+
+
+def test_the_user_of_the_pod_may_read_its_keys() -> None:
+    """Files of a secret are root's; with `fsGroup` that group may read them, whatever `defaultMode` says."""
+    pod = manifest()["spec"]["template"]["spec"]
+    (secret,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+    assert not secret["defaultMode"] & 0o077
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
 
 
 def test_the_failure_policy_names_every_status_that_is_not_worth_another_try() -> None:
@@ -200,7 +210,8 @@ def test_the_unit_s_command_finds_its_key_where_systemd_puts_it(
     (keys / "openai_api_key").chmod(0o400)
     config = fennec.home / ".config" / "fennec" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text("[budget.daily]\nusd = 5\n")
+    comment = re.findall(r"^#   (.*)$", unit("fennec-report.service", ""), re.MULTILINE)
+    config.write_text("\n".join(comment))
     config.chmod(0o600)
     (line,) = re.findall(r"^ExecStart=(.*)$", unit("fennec-report.service", "fennec"), re.MULTILINE)
     environment = {**shims, "CREDENTIALS_DIRECTORY": str(keys), "OPENAI_BASE_URL": peer.url}
