@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from fennec_cli import signals
-from fennec_cli.commands.complete import complete
+from fennec_cli.commands.complete import complete, settle_fallback
 from fennec_cli.commands.options import (
     Command,
     Duration,
@@ -129,6 +129,7 @@ def explain(ctx: click.Context, /, output_format: str, **given: Any) -> int:
 
     signals.install()
     settings = settings_of(ctx, given)
+    settle_fallback(ctx, given)
     return run_explain(CompleteOptions(**given), settings, output_format, start=time.monotonic())
 
 

@@ -32,6 +32,7 @@ Examples:
 DURATION = Duration()
 AT_LEAST_0, AT_LEAST_1 = Whole(0), Whole(1)
 NUMBER, RATE = Number(), Number(0.001)
+_STRONGEST = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
 
 @click.command(cls=Command, add_help_option=False, epilog=EXAMPLES)
@@ -150,6 +151,7 @@ def complete(ctx: click.Context, /, **given: Any) -> int:
 
     settings = settings_of(ctx, given)
     given["cache"] = _cache_mode(ctx, given)
+    settle_fallback(ctx, given)
     options = CompleteOptions(**_without_shorthands(given))
     return run_completion(options, settings, start=start)
 
@@ -163,13 +165,24 @@ def _cache_mode(ctx: click.Context, given: dict[str, Any]) -> str | None:
     """Fold `--no-cache` and `--offline` into `--cache`; what is said on the command line is stronger than a variable."""
     wanted = {"cache": given["cache"], "no_cache": "off" if given.pop("no_cache") else None}
     wanted["offline"] = "only" if given.pop("offline") else None
-    for source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP):
+    for source in _STRONGEST:
         said = {mode for name, mode in wanted.items() if mode and ctx.get_parameter_source(name) is source}
         if len(said) > 1:
             raise UsageError("--cache, --no-cache and --offline exclude each other here", hint="give one of them")
         if said:
             return str(said.pop())
     return None
+
+
+def settle_fallback(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Let the stronger of `--strategy manual` and `--fallback` count; two that are equally strong exclude each other."""
+    if given["strategy"] != "manual" or not given["fallback"]:
+        return
+    strategy, fallback = (_STRONGEST.index(ctx.get_parameter_source(name)) for name in ("strategy", "fallback"))
+    if strategy < fallback:
+        given["fallback"] = ()
+    elif fallback < strategy:
+        given["strategy"] = None
 
 
 def _without_shorthands(given: dict[str, Any]) -> dict[str, Any]:

@@ -499,6 +499,26 @@ def test_manual_and_fallback_exclude_each_other(fennec: Fennec) -> None:
     fennec.complete("--strategy", "manual", "--fallback", "x").failed("usage", 2)
 
 
+def test_manual_on_the_command_line_is_stronger_than_a_configured_fallback(
+    fennec: Fennec, serve: Serve, config: Callable[[str], str]
+) -> None:
+    one, other = serve(failure(503)), serve(answer("second"))
+    path = config('fallback = ["two/gpt-5.4-nano"]\n' + TWO.format(one=one.url, two=other.url))
+    asked = ("-c", path, "-m", "one/gpt-5.4-mini", "--retries", "0")
+    fennec.complete(*asked).succeeded("second")
+    fennec.complete(*asked, "--strategy", "manual").failed("unavailable", 7)
+    assert fennec("cache", "explain", *asked[:4], "--strategy", "manual", "hi").status == 0
+
+
+def test_fallback_on_the_command_line_is_stronger_than_a_configured_manual(
+    fennec: Fennec, serve: Serve, config: Callable[[str], str]
+) -> None:
+    one, other = serve(failure(503)), serve(answer("second"))
+    path = config('strategy = "manual"\n' + TWO.format(one=one.url, two=other.url))
+    fennec.complete("-c", path, *FALL).succeeded("second")
+    fennec.complete("-c", path, *FALL, "--strategy", "manual").failed("usage", 2)
+
+
 def test_a_model_that_was_named_is_asked_whatever_is_thought_of_it(fennec: Fennec, two: Two, tmp_path: Path) -> None:
     path, _, _ = two(answer("one"), answer("two"))
     image = tmp_path / "i.png"
