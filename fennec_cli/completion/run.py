@@ -181,7 +181,7 @@ class _Run:
         if self._options.input_format == "text":
             preview.single(self._requests.single())
         else:
-            preview.batch(self._requests.rows())
+            preview.batch(self._rows())
         sink.commit()
         if self._spending is not None:
             preview.check(self._spending)
@@ -211,7 +211,12 @@ class _Run:
             self._caching.responses.tidy()
 
     def _rows(self) -> "Iterable[Row]":
-        return [self._requests.single()] if self._options.input_format == "text" else self._requests.rows()
+        if self._options.input_format == "text":
+            return [self._requests.single()]
+        from fennec_cli.batch.intake import taken_in
+
+        options = self._options
+        return taken_in(self._requests.rows(), shard=options.shard, named=options.input_format == "ndjson")
 
     def _made_caching(self) -> "Caching":
         from fennec_cli.caching import Caching

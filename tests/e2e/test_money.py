@@ -104,6 +104,16 @@ def test_a_dry_run_adds_up_the_whole_input(fennec: Fennec, config: Callable[[str
     assert "would cost about $11.000000, and $10.000000 is left" in result.stderr
 
 
+def test_a_dry_run_takes_the_rows_that_the_run_would_take(fennec: Fennec) -> None:
+    rows = "".join(f'{{"id":"r{number}","prompt":"x"}}\n' for number in range(20))
+    parts = [("--input", "ndjson", "--shard", part) for part in ("1/2", "2/2")]
+    sizes = [fennec.complete("-n", *part, stdin=rows).text.count('"method"') for part in parts]
+    assert (sum(sizes), 0 in sizes) == (20, False)
+    assert [len(fennec.complete("--fingerprint", *part, stdin=rows).text.splitlines()) for part in parts] == sizes
+    result = fennec.complete("-n", "--input", "ndjson", stdin=rows + '{"id":"r0","prompt":"y"}\n')
+    assert (result.status, "an earlier row has this id" in result.text) == (16, True)
+
+
 def test_rows_that_cannot_be_sent_are_told_by_a_dry_run_too(fennec: Fennec) -> None:
     result = fennec.complete("-n", "--input", "ndjson", stdin='{"id":"a","prompt":"x"}\n{"id":"b"}\n')
     assert result.status == 16
