@@ -114,6 +114,7 @@ class ChunkMetadata(NamedTuple):
     sent_at: float | None = None  # moment (monotonic clock) of the request's first byte on the wire
     connect_s: float | None = None  # how long opening the connection took before it
     max_tokens: int | None = None  # the limit that was sent to a server that may hide length
+    first_at: float | None = None  # moment (monotonic clock) of the first token, of an answer that was held back
     hides_length: bool | None = None  # the server says `stop` also for an answer that it cut at the token limit
     settle: Callable[[bool], None] | None = None  # to be called once the answer is written, with whether it is good
 

@@ -154,7 +154,7 @@ class _Run:
             if options.usage and (error is None or answer.usage is not None):  # what was cut costs money too
                 from fennec_cli.completion.usage import usage_line
 
-                self._notes.usage(usage_line(answer))
+                self._notes.usage(usage_line(answer, streamed=not options.no_stream))
         else:
             from fennec_cli.completion.gathering import Gathering
             from fennec_cli.completion.rows import run_batch

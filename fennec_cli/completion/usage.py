@@ -5,8 +5,8 @@ from fennec_cli.output.events import usage_fields
 from fennec_cli.output.text import Answer
 
 
-def usage_line(answer: Answer) -> str:
-    """One line: tokens, cost, time to first token, tokens per second of the stream."""
+def usage_line(answer: Answer, *, streamed: bool = True) -> str:
+    """One line: tokens, cost, time to first token, and if it was `streamed` tokens per second."""
     fields, metadata = usage_fields(answer.usage), answer.metadata
     parts = [f"{fields['input_tokens']} tokens in", f"{fields['output_tokens']} tokens out"]
     if fields["estimated"]:
@@ -15,7 +15,7 @@ def usage_line(answer: Answer) -> str:
     if metadata.ttft_s is not None:
         parts.append(f"TTFT {metadata.ttft_s:.3f} s")
         streaming_s = (metadata.total_s or 0.0) - metadata.ttft_s
-        if streaming_s > 0 and not metadata.cached and fields["output_tokens"] > 1:
+        if streamed and streaming_s > 0 and not metadata.cached and fields["output_tokens"] > 1:
             parts.append(f"{(fields['output_tokens'] - 1) / streaming_s:.1f} tokens/s")
     if metadata.cached:
         parts.append("from the cache")

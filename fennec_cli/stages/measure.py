@@ -35,6 +35,8 @@ def measure(
                     first = clock() - start
                 elif opening is None and chunk.metadata is not None and chunk.metadata.provider is not None:
                     opening = chunk.metadata
+                elif chunk.metadata is not None and chunk.metadata.first_at is not None:
+                    first = chunk.metadata.first_at - start
                 yield chunk
         total = clock() - start
         known = (usage or estimated_usage(request)).at_least(bytes_out)

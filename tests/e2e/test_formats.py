@@ -10,6 +10,7 @@ from tests.e2e.events import read_answer, read_events, text_of
 from tests.e2e.peer import (
     EVENT_STREAM,
     ROLE,
+    USAGE,
     Peer,
     answer,
     body_of,
@@ -183,6 +184,17 @@ def test_usage_is_one_line_on_stderr(fennec: Fennec, serve: Serve) -> None:
     assert (result.stdout, result.status) == (b"Hello", 0)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("fennec: usage: 7 tokens in, 3 tokens out, ")
+
+
+def test_the_speed_is_the_streams_also_when_the_answer_is_held(fennec: Fennec, serve: Serve) -> None:
+    serve([send(head(), ROLE, delta("a")), sleep(0.5), send(delta("b"), finish(), USAGE)])
+    result = fennec.complete("-u", "--json")
+    metadata = orjson.loads(result.stdout)["metadata"]
+    assert metadata["total_s"] - metadata["ttft_s"] > 0.4
+    speed = float(result.stderr.rpartition(", ")[2].removesuffix(" tokens/s\n"))
+    assert 0 < speed < 5
+    serve(whole(200, WHOLE))
+    assert "tokens/s" not in fennec.complete("-u", "--no-stream").stderr
 
 
 def test_usage_is_said_of_an_answer_that_was_cut(fennec: Fennec, serve: Serve) -> None:

@@ -37,7 +37,19 @@ def test_hold_hands_on_nothing_of_an_answer_that_fails() -> None:
 
 def test_hold_drops_the_pauses() -> None:
     a, b = CompletionChunk(content="a"), CompletionChunk(content="b")
-    assert list(hold(inner_of(a, PAUSE, b, PAUSE))(REQUEST)) == [a, b]
+    assert list(hold(inner_of(a, PAUSE, b, PAUSE))(REQUEST))[:2] == [a, b]
+
+
+def test_the_first_token_of_an_answer_that_is_held_is_the_providers() -> None:
+    moments = iter([10.0, 10.5, 12.0, 12.0])
+
+    def clock() -> float:
+        return next(moments)
+
+    inner = inner_of(CompletionChunk(role="assistant"), CompletionChunk(content="a"), CompletionChunk(content="b"))
+    last = list(measure(hold(inner, clock=clock), clock=clock)(REQUEST))[-1]
+    assert last.metadata is not None
+    assert (last.metadata.ttft_s, last.metadata.total_s) == (0.5, 2.0)
 
 
 @pytest.mark.parametrize(
