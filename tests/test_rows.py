@@ -1,9 +1,14 @@
 """NDJSON rows: what they may say, and what is said about those that cannot be used."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
 import orjson
 import pytest
 
-from fennec_cli.errors import InputError
+from fennec_cli.batch.course import letter
+from fennec_cli.errors import FennecError, InputError
 from fennec_cli.request import Message, ToolCall
 from fennec_cli.rows import RowFields, members, read_row, read_rows
 
@@ -122,6 +127,82 @@ def test_the_tools_of_a_row_are_functions(tool: object) -> None:
 @pytest.mark.parametrize("name", ["store", "background", "stream", "stream_options", "stream_options.x", "store.x"])
 def test_privacy_and_transport_are_the_commands(name: str) -> None:
     assert given({"prompt": "a", "options": {name: True}}).options == {}
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+FUNCTION = {"type": "function", "function": {"name": "f", "description": "d", "strict": True, "parameters": {}}}
+MESSAGES = [
+    {"role": "system", "content": "s"},
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "see"},
+            {"type": "image_url", "image_url": {"url": PNG}},
+            {"type": "file", "file": {"file_data": PNG}},
+        ],
+    },
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "42"},
+    {"type": "function_call", "call_id": "c", "name": "n", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "x"},
+]
+OPTIONS = {"temperature": 1, "max_tokens": 5, "stop": ["a"], "reasoning": {"effort": "low"}, "tools": [FUNCTION]}
+FULL: list[Any] = [
+    {
+        "id": "a",
+        "messages": MESSAGES,
+        "system": "s",
+        "model": "m",
+        "options": OPTIONS,
+        "attachments": ["a.png"],
+        "meta": 1,
+    },
+    {
+        "custom_id": "a",
+        "method": "POST",
+        "url": "/v1/responses",
+        "body": {"input": MESSAGES, "instructions": "x", **OPTIONS},
+    },
+    {"custom_id": "a", "body": {"messages": MESSAGES, "tool_choice": {"type": "function", "function": {"name": "f"}}}},
+]
+ANYTHING: list[Any] = [
+    None,
+    True,
+    0,
+    1.5,
+    "",
+    "x",
+    "a\0b",
+    [],
+    [None],
+    ["x"],
+    [[]],
+    {},
+    {"a": 1},
+    [{}],
+    {"function": "x"},
+]
+
+
+def changed(document: Any, values: list[Any]) -> Iterator[Any]:
+    """Copies of a document, each with another value in one place."""
+    places = (
+        list(document) if isinstance(document, dict) else range(len(document)) if isinstance(document, list) else ()
+    )
+    for place in places:
+        inner = document[place]
+        for value in [*values, *changed(inner, values)]:
+            copy = deepcopy(document)
+            copy[place] = value
+            yield copy
+
+
+@pytest.mark.parametrize("document", FULL)
+def test_any_field_may_be_anything(document: Any) -> None:
+    assert read_row(orjson.dumps(document), 1).fault is None
+    for each in changed(document, ANYTHING):
+        row = read_row(orjson.dumps(each), 1)
+        assert orjson.loads(orjson.dumps(letter(row, FennecError("no"))))["error"]
 
 
 def test_messages_may_have_images_calls_and_results() -> None:
