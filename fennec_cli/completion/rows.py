@@ -151,7 +151,9 @@ def _forget(_row: Row, _error: FennecError) -> None: ...
 def _progress(options: CompleteOptions, notes: Notes) -> Progress | None:
     if not shows_progress(os.environ, quiet=options.quiet):
         return None
-    return Progress(notes.status, input_size())
+    from fennec_cli.output.progress import fitting
+
+    return Progress(lambda text: notes.status(fitting(text)), input_size())
 
 
 def _policy(options: CompleteOptions) -> FailurePolicy:

@@ -17,7 +17,7 @@ class StatusLine:
     def show(self, text: str) -> None:
         if self._shown:
             self._drawn = True
-            write_quietly(2, f"\r{text[: _columns() - 1]}\x1b[K".encode())
+            write_quietly(2, f"\r{fitting(text)}\x1b[K".encode())
 
     def clear(self) -> None:
         if self._drawn:
@@ -25,8 +25,10 @@ class StatusLine:
             write_quietly(2, b"\r\x1b[K")
 
 
-def _columns() -> int:
+def fitting(text: str) -> str:
+    """Return as much of `text` as stands in one line of the terminal: only one line can be taken away again."""
     try:
-        return os.get_terminal_size(2).columns or _COLUMNS
+        columns = os.get_terminal_size(2).columns or _COLUMNS
     except OSError:
-        return _COLUMNS
+        columns = _COLUMNS
+    return text[: columns - 1]

@@ -3,6 +3,7 @@
 import os
 import pty
 import subprocess
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,11 @@ def on_terminal(
     command: str = "complete",
     env: dict[str, str | None] | None = None,
     stdin: Any = None,
+    columns: int = 80,
 ) -> tuple[str, int]:
     """Run with these streams (of `stdin`, `stdout`, `stderr`) on a terminal; return what it showed and the status."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     options.update((name, theirs) for name in streams.split())
     if stdin is not None:
@@ -92,6 +95,9 @@ def test_a_batch_shows_how_far_it_is(fennec: Fennec, serve: Serve, jobs: str) ->
     assert "rows/s" in shown
     assert " left" in shown
     assert shown.endswith("\r\x1b[K")
+    with rows.open() as stdin:
+        shown, _ = on_terminal(fennec, *arguments, streams="stderr", stdin=stdin, columns=20)
+    assert max(len(line) for line in shown.split("\r\x1b[K")) == 19  # a longer one would go on in the next line
     quiet: list[dict[str, str | None]] = [{"TERM": "dumb"}, {"FENNEC_QUIET": "1"}]
     for env in quiet:
         with rows.open() as stdin:
