@@ -155,7 +155,7 @@ class Stream:
         """Whether the other end has said something, or hung up."""
         import select
 
-        if self._socket.fileno() < 0:
+        if self._kept or self._socket.fileno() < 0:
             return True
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)

@@ -238,6 +238,16 @@ def test_a_kept_connection_that_died_is_opened_anew_once() -> None:
         client.close()
 
 
+@pytest.mark.parametrize("status", [b"204 No Content", b"401 No\r\nContent-Length: 0"])
+def test_what_comes_behind_an_empty_answer_is_no_answer_to_the_next_request(status: bytes) -> None:
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    with peer(b"HTTP/1.1 " + status + b"\r\n\r\n" + stray, GOOD) as (url, _):
+        client = HTTPClient(linger_s=0.1)
+        assert ask(client, url) == (int(status[:3]), b"")
+        assert ask(client, url) == (200, b"ok")
+        client.close()
+
+
 def test_what_begins_to_answer_is_not_asked_twice() -> None:
     with peer(GOOD, b"HTTP/1.1 200 OK\r\nclose", GOOD) as (url, requests):
         client = HTTPClient(linger_s=0.1)
