@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fennec_cli.errors import ProviderTimeout
 from fennec_cli.tuples import NamedTuple
 
-TAIL_S = 5.0  # how long the usage numbers are waited for once the finish reason is there
+TAIL_S = 5.0  # how long, in all, the usage numbers are waited for once the finish reason is there
 
 
 class Limits(NamedTuple):
@@ -49,7 +49,8 @@ class Patience:
         self._waited_for_event = 0.0
         self._waited_for_content = 0.0
         self._phase = "first event"
-        self._linger_s = 0.0
+        self._waited_in_tail = 0.0
+        self._linger_s = self._lingered = 0.0
         self._least_said: tuple[str, str | None] = ("", None)
 
     def event_seen(self) -> None:
@@ -64,17 +65,20 @@ class Patience:
         self._phase = "tail"
 
     def linger(self, seconds: float) -> None:
-        """The answer is complete: what still comes is waited for no longer than this. With 0 that is over.
+        """The answer is complete: all that still comes is waited for no longer than this. With 0 that is over.
 
         Another exchange of the same attempt may follow, when this one was refused.
         """
-        self._linger_s = seconds
+        self._linger_s, self._lingered = seconds, 0.0
 
     def waited(self, seconds: float) -> None:
         """Add time spent waiting on the socket."""
         self._waited_for_content += seconds
+        self._lingered += seconds
         if self._phase == "first event":
             self._waited_for_event += seconds
+        elif self._phase == "tail":
+            self._waited_in_tail += seconds
 
     def connect_s(self) -> float:
         """Seconds left to connect. Raises `ProviderTimeout` when there are none."""
@@ -87,9 +91,9 @@ class Patience:
         """Seconds left for the next byte. Raises `ProviderTimeout`, which names the limit, when there are none."""
         limits = self._limits
         if self._linger_s:
-            return self._least((self._linger_s, "no end of the answer", self._linger_s, None))
+            return self._least((self._linger_s - self._lingered, "no end of the answer", self._linger_s, None))
         if self._phase == "tail":
-            return self._least((TAIL_S, "no end of the stream", TAIL_S, None))
+            return self._least((TAIL_S - self._waited_in_tail, "no end of the stream", TAIL_S, None))
         if self._phase == "first event":
             left = limits.first_event - self._waited_for_event
             return self._least((left, "no first event", limits.first_event, "--first-token-timeout"))

@@ -24,6 +24,26 @@ def test_each_phase_has_its_own_limit() -> None:
     assert patience.read_s() == TAIL_S
 
 
+def test_the_end_is_waited_for_once_however_much_comes_before_it() -> None:
+    patience = Patience(LIMITS, clock=Clock())
+    patience.event_seen()
+    patience.waited(2)
+    patience.finish_seen()
+    patience.waited(TAIL_S - 1)
+    patience.event_seen()
+    assert patience.read_s() == 1
+    patience.linger(0.5)
+    patience.waited(0.4)
+    assert patience.read_s() == pytest.approx(0.1)
+    patience.waited(0.1)
+    with pytest.raises(ProviderTimeout, match="no end of the answer"):
+        patience.read_s()
+    patience.linger(0.0)
+    patience.waited(1)
+    with pytest.raises(ProviderTimeout, match="no end of the stream"):
+        patience.read_s()
+
+
 def test_waiting_for_the_first_event_adds_up() -> None:
     patience = Patience(LIMITS, clock=Clock())
     patience.waited(6)
