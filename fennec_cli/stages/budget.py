@@ -40,7 +40,7 @@ def budget(inner: Stage, purse: Purse, spending: Spending) -> Stage:
         try:
             with closing(inner(request)) as chunks:
                 for chunk in chunks:
-                    text = chunk.content or chunk.reasoning
+                    text = chunk.content or chunk.reasoning or (chunk.tool_call and chunk.tool_call.arguments)
                     if text:
                         meter.text(len(text))
                     if chunk.usage is not None:

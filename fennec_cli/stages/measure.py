@@ -31,8 +31,10 @@ def measure(
                 elif chunk.usage is not None:
                     usage = chunk.usage if usage is None else usage.merged(chunk.usage)
                     reported_cost |= chunk.metadata is not None and chunk.metadata.cost_usd is not None
-                elif chunk.tool_call is not None and first is None:
-                    first = clock() - start
+                elif chunk.tool_call is not None:
+                    bytes_out += len(chunk.tool_call.arguments)
+                    if first is None:
+                        first = clock() - start
                 elif opening is None and chunk.metadata is not None and chunk.metadata.provider is not None:
                     opening = chunk.metadata
                 elif chunk.metadata is not None and chunk.metadata.first_at is not None:

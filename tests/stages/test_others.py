@@ -3,7 +3,7 @@
 import pytest
 
 from fennec_cli.budget import Budget
-from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
+from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage, ToolCallDelta
 from fennec_cli.errors import ContentFiltered, FennecError, NetworkError, Truncated
 from fennec_cli.pricing import Price
 from fennec_cli.request import CompletionRequest, Message
@@ -98,15 +98,25 @@ def test_measure_counts_the_output_that_the_provider_did_not() -> None:
     )
 
 
+def test_measure_counts_tool_calls_too() -> None:
+    call = CompletionChunk(tool_call=ToolCallDelta(0, "c", "f", "a" * 40))
+    assert folded(list(measure(inner_of(call))(REQUEST))).usage == TokenUsage(2, 10, estimated=True)
+
+
 @pytest.mark.parametrize(
     ("told", "cost"),
     [(None, 2 + 10), (TokenUsage(7, 0, estimated=True), 7 + 10), (TokenUsage(7, 3, estimated=False), 7 + 3)],
 )
-def test_a_budget_pays_for_what_came_before_the_answer_broke(told: TokenUsage | None, cost: float) -> None:
+@pytest.mark.parametrize(
+    "part", [CompletionChunk(content="a" * 40), CompletionChunk(tool_call=ToolCallDelta(0, "c", "f", "a" * 40))]
+)
+def test_a_budget_pays_for_what_came_before_the_answer_broke(
+    part: CompletionChunk, told: TokenUsage | None, cost: float
+) -> None:
     money = Spending([Budget("run", 5000.0, "run")], MemoryStore())
     opening = CompletionChunk(metadata=ChunkMetadata(provider="p", model="m"), usage=told)
     stage = budget(
-        inner_of(opening, CompletionChunk(content="a" * 40), NetworkError("cut")),
+        inner_of(opening, part, NetworkError("cut")),
         Purse(Price(1e6, 1e6), "p/m"),
         money,
     )
