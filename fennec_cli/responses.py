@@ -212,13 +212,13 @@ class ResponseCache:
         from fennec_cli.store.shelf import DiskShelf
 
         try:
-            return DiskShelf(self.directory, limit=self._settings.max_size, busy_s=self._busy_s())
+            return DiskShelf(self.directory, limit=self._settings.max_size, busy_s=self._busy_s)
         except OnNetwork:
             runtime = self._environ.get("XDG_RUNTIME_DIR", "")
             if not runtime.startswith("/"):
                 raise
             place = os.path.join(runtime, "fennec", "responses")
-            return DiskShelf(place, limit=self._settings.max_size, busy_s=self._busy_s())
+            return DiskShelf(place, limit=self._settings.max_size, busy_s=self._busy_s)
 
     def _busy_s(self) -> float:
         if not self._patient:

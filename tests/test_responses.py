@@ -181,6 +181,19 @@ def test_cache_size_within_110_percent(place: Path) -> None:
     assert opened(place, max_size=limit).get(name(0)) is None
 
 
+def test_patience_ends_with_the_deadline_however_early_it_was_opened(place: Path) -> None:
+    end = time.monotonic() + 1.0
+    cache = ResponseCache(CacheConfig(dir=str(place)), patient=True, deadline=end)
+    cache.put(KEY, record(), {})
+    holder = sqlite3.connect(place / "cache.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    time.sleep(0.8)
+    cache.put(KEY, record("another"), {})
+    assert -0.1 < time.monotonic() - end < 0.4
+    assert cache.failure == "another process holds it"
+    holder.close()
+
+
 def test_the_least_recently_read_goes_first(place: Path) -> None:
     cache = opened(place, max_size=2**20)
     for number in range(200):

@@ -42,14 +42,14 @@ class Stored(NamedTuple):
 class DiskShelf:
     """A `Shelf` in a directory of ours. A database that turns out to be broken is replaced.
 
-    `limit` in bytes; other processes are waited for `busy_s` seconds.
+    `limit` in bytes; other processes are waited for as many seconds as `busy_s` says each time.
     """
 
-    def __init__(self, directory: FilePath, *, limit: int, busy_s: float = BUSY_S) -> None:
+    def __init__(self, directory: FilePath, *, limit: int, busy_s: Callable[[], float] = lambda: BUSY_S) -> None:
         self._directory = os.fspath(directory)
         self._busy_s = busy_s
         self._settings = {**SETTINGS, "size_limit": limit}
-        self._rows = Rows(directory, busy_s=busy_s, **self._settings)
+        self._rows = Rows(directory, busy_s=busy_s(), **self._settings)
         self._opened: DiskCache | None = None  # for what drops other entries
         self._lock = threading.Lock()  # of the connection
         self._wrote = False
@@ -138,17 +138,19 @@ class DiskShelf:
         self._with_cache(work)
 
     def _with_cache(self, work: "Callable[[DiskCache], _T]") -> _T:
-        def with_cache(_rows: Rows) -> _T:
+        def with_cache(rows: Rows) -> _T:
             if self._opened is None:
                 from fennec_cli.store.disk import DiskCache
 
-                self._opened = DiskCache(self._directory, busy_s=self._busy_s, **self._settings)
+                self._opened = DiskCache(self._directory, busy_s=rows.busy_s, **self._settings)
+            self._opened.busy_s = rows.busy_s
             return work(self._opened)
 
         return self._do(with_cache)
 
     def _do(self, work: Callable[[Rows], _T]) -> _T:
         with self._lock:
+            self._rows.busy_s = self._busy_s()
             try:
                 with translated():
                     return work(self._rows)
