@@ -25,7 +25,7 @@ def tls_context(
     bundle, certifi's; on macOS and Windows the system's own store. `client_cert` is a file with certificate and key,
     or one of each. `SSLKEYLOGFILE`, which would write down what decrypts the traffic, is ignored.
     """
-    given = [ca_bundle] if ca_bundle else [environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")]
+    given = [ca_bundle] if ca_bundle else [environ.get("SSL_CERT_FILE"), *_directories(environ.get("SSL_CERT_DIR"))]
     chosen = [os.path.expanduser(place) for place in given if place]
     context = _bare_context(own_trust=bool(chosen))
     context.minimum_version = _VERSIONS[tls_min]
@@ -39,6 +39,12 @@ def tls_context(
     if not chosen and type(context) is ssl.SSLContext:
         _trust_system(context)
     return context
+
+
+def _directories(listed: str | None) -> list[str]:
+    """Those that there are of a list as OpenSSL takes it, or all."""
+    places = (listed or "").split(os.pathsep)
+    return [place for place in places if os.path.exists(os.path.expanduser(place))] or places
 
 
 def trusts_nobody() -> ssl.SSLContext:

@@ -84,7 +84,7 @@ VARIABLES: dict[str, str] = {
     "ALL_PROXY": "Proxy for both, where neither of them is set.",
     "NO_PROXY": "Hosts that are asked without a proxy: names, domains, addresses, networks, `*`.",
     "SSL_CERT_FILE": "File of certificates to trust instead of the system's.",
-    "SSL_CERT_DIR": "Directory of certificates to trust instead of the system's.",
+    "SSL_CERT_DIR": "Directories of certificates to trust instead of the system's, with `:` between them.",
     "CREDENTIALS_DIRECTORY": "Directory of key files that systemd hands to a service.",
     "FENNEC_PASSPHRASE_FILE": "The file with the passphrase of the encrypted file of keys.",
     "NO_COLOR": "If set and not empty, no colour.",

@@ -74,6 +74,18 @@ def test_a_certificate_of_an_own_ca_is_accepted_when_that_is_named(
     assert len(peer.requests) == 2
 
 
+def test_directories_of_certificates_are_listed_as_for_openssl(
+    fennec: Fennec, serve: Serve, authority: Path, tmp_path: Path
+) -> None:
+    serve(answer("Hello"), context=server_context(authority, "listed"))
+    (tmp_path / "empty").mkdir()
+    shutil.copy(authority / "ca.pem", tmp_path)
+    openssl(tmp_path, "rehash .")
+    for listed in (f"{tmp_path}", f"/nowhere:{tmp_path}/empty:{tmp_path}"):
+        fennec.complete(env={"SSL_CERT_DIR": listed}).succeeded("Hello")
+    assert "/nowhere" in fennec.complete(env={"SSL_CERT_DIR": "/nowhere:/nothing"}).failed("config", 3)
+
+
 def test_the_check_of_providers_says_the_version(fennec: Fennec, serve: Serve, authority: Path) -> None:
     peer = serve(whole(200, b'{"data": []}'), context=server_context(authority, "checked"))
     trust: dict[str, str | None] = {"SSL_CERT_FILE": str(authority / "ca.pem")}
