@@ -17,6 +17,9 @@ from fennec_cli.transport.patience import Limits, Patience
 from fennec_cli.transport.proxy import proxy_for
 
 MAX_FETCH = 20 * 1024 * 1024
+# IPv4-compatible, mapped (RFC 4291, 2.5.5) and translated (RFC 2765, 2.1) addresses, and those of NAT64 (RFC 6052, 2.1)
+_AROUND_IPV4 = [ipaddress.ip_network(f"{prefix}/96") for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::")]
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
 _LIMITS = Limits(first_event=30.0, idle=30.0, attempt=120.0)
 
 
@@ -39,8 +42,14 @@ def fetch(url: str, context: SSLContext, *, deadline: float | None = None, netwo
 
 
 def public_network(url: str, context: SSLContext, environ: Mapping[str, str]) -> Network:
-    """Return what connects to public addresses only; a proxy of the environment is told the address, not the name."""
-    proxy = proxy_for(url, None, environ)
+    """Return what connects to public addresses only; a proxy of the environment is told the address, not the name.
+
+    Raises `InputError` for a URL that is none.
+    """
+    try:
+        proxy = proxy_for(url, None, environ)
+    except ValueError as error:
+        raise InputError(f"the attachment {_shown(url)} cannot be fetched: {error}") from error
     return Network(public_addresses, proxy=proxy, proxy_context=context, pins=True)
 
 
@@ -56,8 +65,17 @@ def public_addresses(host: str, port: int) -> list[Address]:
 def is_public(address: str) -> bool:
     """Whether an address is on the open internet; an IPv4 address inside an IPv6 one counts as itself."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return (mapped or ip).is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.is_site_local or ip in _LOCAL_NAT64:
+            return False
+        ip = _inner(ip) or ip
+    return ip.is_global and not ip.is_multicast
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(ip in network for network in _AROUND_IPV4):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.sixtofour
 
 
 def _shown(url: str) -> str:

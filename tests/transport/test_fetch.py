@@ -8,6 +8,7 @@ import pytest
 import trustme
 
 from fennec_cli.errors import InputError
+from fennec_cli.transport import fetch_document
 from fennec_cli.transport.fetch import fetch, is_public, public_addresses, public_network
 from fennec_cli.transport.network import Network
 from fennec_cli.transport.proxy import parse_proxy
@@ -33,6 +34,15 @@ from tests.e2e.peer import Peer, whole
         ("fc00::1", False),
         ("::ffff:127.0.0.1", False),
         ("2002:7f00:1::", False),
+        ("2002:5db8:d822::", True),
+        ("fec0::2", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::93.184.216.34", True),
+        ("64:ff9b:1::5db8:d822", False),
+        ("ff0e::1", False),
     ],
 )
 def test_private_addresses_are_told_from_public_ones(address: str, public: bool) -> None:
@@ -48,6 +58,15 @@ def test_a_private_address_is_not_fetched_from() -> None:
 def test_only_https_is_fetched() -> None:
     with pytest.raises(InputError, match="only https"):
         fetch("http://a.example/x.pdf", ssl.create_default_context())
+
+
+@pytest.mark.parametrize("url", ["https://a.example:99999/x.png", "https://[::1/x.png"])
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"])
+def test_an_address_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None) -> None:
+    if proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(InputError, match="cannot be fetched"):
+        fetch_document(url, None)
 
 
 def test_private_addresses_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
