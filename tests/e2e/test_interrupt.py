@@ -145,12 +145,12 @@ def test_a_resumed_answer_keeps_to_the_limits() -> None:
     start = time.monotonic()
     with Peer(begun(4, [stall()])) as peer, pytest.raises(StreamBroken, match="not finished within"):
         list(texts(peer, Limits(attempt=0.5)))
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 2.0
     assert len(peer.requests) == 1
     start = time.monotonic()
     with Peer(begun(4, [reset()]), failure(503)) as peer, pytest.raises(StreamBroken, match="503"):
         list(texts(peer, deadline=start + 0.5))
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 2.0
 
 
 def test_a_provider_says_when_to_resume() -> None:

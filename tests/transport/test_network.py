@@ -46,7 +46,7 @@ def test_a_short_limit_is_not_cut_into_pieces_that_are_too_short(port: int) -> N
     start = time.monotonic()
     with pytest.raises(ProviderTimeout, match="could not connect within"):
         tried.connect_tcp("many.example", port)
-    assert 0.7 <= time.monotonic() - start < 1.2
+    assert 0.7 <= time.monotonic() - start < 2.0
 
 
 def test_the_last_address_says_why_there_is_no_connection(port: int) -> None:

@@ -159,7 +159,7 @@ def test_a_proxy_that_dawdles_gets_no_more_time_than_others(
         what = "could not connect within 0.3 s" if connect < in_s else "the deadline passed"
         with pytest.raises(ProviderTimeout, match=what):
             network.connect_tcp("api.example.org", 443)
-        assert 0.25 < time.monotonic() - start < 0.6
+        assert 0.25 < time.monotonic() - start < 0.95
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
@@ -169,7 +169,7 @@ def test_a_handshake_that_dawdles_ends(by_hand: bool) -> None:
         connection = socket.create_connection(listener.getsockname())
         with connection, pytest.raises(TimeoutError):
             secured(connection, ssl.create_default_context(), "a.example", start + 0.3, by_hand=by_hand)
-        assert 0.25 < time.monotonic() - start < 0.6
+        assert 0.25 < time.monotonic() - start < 0.95
 
 
 def test_tls_inside_of_tls_goes_on_where_its_time_was_over() -> None:
