@@ -31,6 +31,11 @@ class Option(click.Option):
         if self.envvar is None and self.name is not None:
             self.envvar = f"FENNEC_{self.key.upper()}"
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)  # not behind every option: who passes it is told
+        return extra
+
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         super().add_to_parser(parser, ctx)
         # The parser looks for `-m` among the long options first, and for names like it, before it tries the short ones.
@@ -127,17 +132,14 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
 
 
 class Whole(click.IntRange):
-    """A whole number with a lowest value, which the help does not repeat behind every option."""
+    """A whole number with a lowest value."""
 
     def __init__(self, low: int, high: int | None = None) -> None:
         super().__init__(min=low, max=high)
 
-    def _describe_range(self) -> str:
-        return ""
-
 
 class Number(click.FloatRange):
-    """A number with or without limits, which the help does not repeat either. Infinity is none, and neither is nan."""
+    """A number with or without limits. Infinity is none, and neither is nan."""
 
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         super().__init__(min=low, max=high)
@@ -147,9 +149,6 @@ class Number(click.FloatRange):
         if not abs(number) < float("inf"):
             self.fail(f"{value!r:.40} is not a finite number", param, ctx)
         return number
-
-    def _describe_range(self) -> str:
-        return ""
 
 
 USD = Number(0, 1e9)  # whole nano-dollars have room in 64 bits
