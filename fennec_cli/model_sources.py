@@ -161,6 +161,8 @@ def _checked_place(url: str) -> str:
         raise UsageError(f"--from is not an address ({error})") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ConfigError(f"a model is not fetched over {parts.scheme} from {host}", hint="use an https address")
+    if not host:
+        raise UsageError("--from is not an address (it has no host)")
     if parts.username is not None:
         raise ConfigError(f"a model is not fetched with a user name from {host}", hint="fetch the file, and give that")
     return f"{host}{parts.path}"

@@ -338,7 +338,7 @@ def test_only_https_is_fetched(manager: ModelManager, url: str) -> None:
         manager.pull("tiny", source=url)
 
 
-@pytest.mark.parametrize("url", ["https://[::1", "https://127.0.0.1:99999/x.gguf"])
+@pytest.mark.parametrize("url", ["https://[::1", "https://127.0.0.1:99999/x.gguf", "https:///x.gguf"])
 def test_an_address_that_is_none_is_a_usage_error(manager: ModelManager, url: str) -> None:
     with pytest.raises(UsageError, match="not an address"):
         manager.pull("tiny", source=url)

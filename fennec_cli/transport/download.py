@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.dialects.openai_errors import decode_error
-from fennec_cli.errors import ConfigError, FennecError, ProviderTimeout
+from fennec_cli.errors import ConfigError, FennecError, ProviderTimeout, TLSError
 from fennec_cli.transport.client import Exchange, HTTPClient
 from fennec_cli.transport.network import Network
 from fennec_cli.transport.patience import Limits, Patience
@@ -40,6 +40,9 @@ def download(
                     return
         except ProviderTimeout as error:
             raise ProviderTimeout(f"{place} was silent for {silence_s:g} s", hint="try again") from error
+        except TLSError as error:
+            error.hint = "SSL_CERT_FILE names whom to trust; or give a file"  # there is no provider to configure
+            raise
         url = urljoin(url, onward)
     raise ConfigError(f"{place} redirects more than {_MOST_REDIRECTS} times", hint="use the final address")
 
@@ -59,6 +62,7 @@ def _body(exchange: Exchange, place: str, patience: Patience) -> Generator[tuple
         raise _refused(exchange, place)
     total = int(exchange.headers.get("content-length") or 0)
     patience.event_seen()
+    patience.content_seen()
     for data in exchange.chunks:
         patience.content_seen()
         yield data, total
