@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from fennec_cli import __version__, signals
-from fennec_cli.errors import EXIT_STATUS, ConfigError, FennecError, OutputError, UsageError
+from fennec_cli.errors import EXIT_STATUS, Bug, ConfigError, FennecError, OutputError, UsageError
 from fennec_cli.output.notes import Notes, wants_color
 from fennec_cli.output.sink import ReaderGone
 
@@ -145,15 +145,7 @@ def _reserve_closed_descriptors() -> None:
 
 
 def _report_bug(error: Exception, arguments: list[str]) -> None:
-    """Say that this is our fault, without anything of the user's: no message, no values."""
-    import traceback
-
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    name = os.path.basename(place.filename)
-    sys.stderr.write(
-        f"fennec: internal: {type(error).__name__} at {name}:{place.lineno}; this is a bug, please report it"
-        " (the same with -vvv shows where it happened)\n"
-    )
+    bug = Bug(error)
+    sys.stderr.write(f"fennec: {bug.line()}\n")
     if any(argument.startswith("-vvv") for argument in arguments):
-        for frame in traceback.format_tb(error.__traceback__):
-            sys.stderr.write(frame)
+        sys.stderr.write(bug.frames)

@@ -1,6 +1,7 @@
 """The error tree: every failure has one class, one exit status and one rule what to do next.
 
 FennecError
+├── Bug (1)
 ├── UsageError (2)  ConfigError (3)  InputError (17)  OutputError (18)  InvalidOutput (15)
 ├── Truncated (10)  BudgetExceeded (12)  CacheMiss (13)  PartialBatch (16)
 ├── Blocked (19)  Regression (21)  IntegrityError (22)
@@ -105,6 +106,24 @@ class FennecError(Exception):
         where = f"{self.provider}: " if self.provider else ""
         hint = f"; {self.hint}" if self.hint and advice else ""
         return one_line(redacted(" ".join(f"{self.error_class}: {where}{self.message}{hint}".split())))
+
+
+class Bug(FennecError):
+    """Something of ours that went wrong. It says where, and nothing of the user's: no message, no values."""
+
+    error_class = "internal"
+
+    def __init__(self, cause: Exception) -> None:
+        import traceback
+
+        frames = traceback.extract_tb(cause.__traceback__)
+        place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
+        super().__init__(
+            f"{type(cause).__name__} at {place}",
+            hint="this is a bug, please report it (the same with -vvv shows where it happened)",
+        )
+        self.partial = True  # if anything was shown
+        self.frames = "".join(traceback.format_list(frames))
 
 
 class UsageError(FennecError):

@@ -3,28 +3,21 @@
 from collections.abc import Callable
 
 from fennec_cli.chunk import ChunkMetadata
-from fennec_cli.errors import FennecError
-from fennec_cli.output.text import Answer, Writer
+from fennec_cli.output.text import Answer, Writer, failure_of
 from fennec_cli.prompts import Row
 from fennec_cli.stages import Chunks
 
 Ask = Callable[[Row], Chunks]  # may raise a `FennecError` for a row that cannot be sent
 
 
-def run_one(row: Row, ask: Ask, writer: Writer) -> Answer:
-    """Ask for the answer to a row that has no fault, and write it. Raises what `ask` raises."""
-    chunks = ask(row)
-    return _written(row, chunks, writer)
-
-
 def run_row(row: Row, ask: Ask, writer: Writer) -> Answer:
-    """Like `run_one`, for a row of a batch: one that cannot be sent is an answer too, and stops nothing."""
+    """Ask for the answer to a row, and write it. One that cannot be sent is an answer too, and stops nothing."""
     fault = row.fault
     if fault is None:
         try:
             chunks = ask(row)
-        except FennecError as error:
-            fault = error
+        except Exception as caught:
+            fault = failure_of(caught)
         else:
             return _written(row, chunks, writer)
     writer.failure(row.id, fault, row.meta)

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 from fennec_cli import signals
 from fennec_cli.answering import Answering
 from fennec_cli.assembly import Overrides
-from fennec_cli.batch import run_one
-from fennec_cli.chunk import ChunkMetadata
+from fennec_cli.batch import run_row
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.config import Config
-from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
+from fennec_cli.errors import Bug, FennecError, OutputError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter
 from fennec_cli.output.notes import Notes, notes_for
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output, write_out
 from fennec_cli.output.text import Answer, TextWriter, Writer
 from fennec_cli.pipeline import PipelineSettings, request_pipeline, unpriced
-from fennec_cli.prompts import ONLY_ROW
+from fennec_cli.prompts import ONLY_ROW, Row
 from fennec_cli.registry import ProviderRegistry, Target
 from fennec_cli.safeguards import Safeguards, filter_policy, safeguards
 from fennec_cli.stages import Stage
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from fennec_cli.caching import Caching
     from fennec_cli.choosing import Wanted
     from fennec_cli.completion.row_models import RowModels
-    from fennec_cli.prompts import Row
     from fennec_cli.request import CompletionRequest
     from fennec_cli.selection import SelectionStrategy
     from fennec_cli.spending import Spending
@@ -151,6 +149,8 @@ class _Run:
             error = answer.error
             if error is not None:
                 self._notes.error(error)
+                if isinstance(error, Bug):
+                    self._notes.say(3, error.frames)
             if options.usage and (error is None or answer.usage is not None):  # what was cut costs money too
                 from fennec_cli.completion.usage import usage_line
 
@@ -247,9 +247,8 @@ class _Run:
         try:
             row = self._requests.single()
         except FennecError as error:  # readers of events get one for a prompt that cannot be read, too
-            writer.failure(ONLY_ROW, error)
-            return Answer(error, None, ChunkMetadata())
-        return run_one(row, lambda row: stage(self._requests.build(row)), writer)
+            row = Row(ONLY_ROW, fault=error)
+        return run_row(row, lambda row: stage(self._requests.build(row)), writer)
 
     def _wanted(self, strategy: "SelectionStrategy") -> "Wanted | None":
         options = self._options

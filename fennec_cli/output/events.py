@@ -10,7 +10,7 @@ from fennec_cli.aggregate import CompletionResponse, ResponseAggregator
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
 from fennec_cli.errors import EXIT_STATUS, FennecError
 from fennec_cli.output.sink import Sink
-from fennec_cli.output.text import Answer
+from fennec_cli.output.text import Answer, failure_of
 from fennec_cli.request import ToolCall
 from fennec_cli.stages import Chunks
 
@@ -42,7 +42,8 @@ class EventWriter:
                     fold.add_chunk(chunk)
                     fault = chunk.fault or fault
                     self._add(row, chunk, fold.metadata)
-        except FennecError as error:
+        except Exception as caught:
+            error = failure_of(caught)
             row.close("error", error_fields(error, started=row.started))
             self._flush(row)
             return Answer(error, fold.usage, fold.metadata)
@@ -172,7 +173,8 @@ class ObjectWriter:
             for chunk in chunks:
                 fold.add_chunk(chunk)
                 fault = chunk.fault or fault
-        except FennecError as error:
+        except Exception as caught:
+            error = failure_of(caught)
             fields = {"type": "error", **error_fields(error, started=False)}
             self._write(row_id, begin, {**fields, **self._content(fold.finalize())}, meta)
             return Answer(error, fold.usage, fold.metadata)

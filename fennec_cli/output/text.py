@@ -4,9 +4,10 @@ from typing import Any, Protocol
 
 import orjson
 
+from fennec_cli import signals
 from fennec_cli.aggregate import ResponseAggregator
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk, TokenUsage
-from fennec_cli.errors import FennecError
+from fennec_cli.errors import Bug, FennecError
 from fennec_cli.output.sink import Sink
 from fennec_cli.stages import Chunks
 from fennec_cli.tuples import NamedTuple
@@ -35,6 +36,18 @@ class Writer(Protocol):
         ...
 
     def summary(self, fields: dict[str, Any], /) -> None: ...
+
+
+def failure_of(caught: Exception) -> FennecError:
+    """Return what a row failed with. A bug of ours costs the answer of one row, and not those of the others.
+
+    Raises it again once a signal ends the run: Python wraps what a handler raises in some places.
+    """
+    if isinstance(caught, FennecError):
+        return caught
+    if signals.stopping():
+        raise caught
+    return Bug(caught)
 
 
 class TextWriter:
@@ -66,7 +79,8 @@ class TextWriter:
                     fold.add_chunk(chunk)
                     fault = chunk.fault or fault
                     self._show_reasoning(chunk)
-        except FennecError as error:
+        except Exception as caught:
+            error = failure_of(caught)
             last = self._flush(pending) or last
             self._close(last)
             return Answer(error, fold.usage, fold.metadata)

@@ -11,7 +11,7 @@ import pytest
 from fennec_cli import signals
 from fennec_cli.batch.runner import Buffer, Piece, Runner
 from fennec_cli.chunk import CompletionChunk
-from fennec_cli.errors import OutputError
+from fennec_cli.errors import Bug, OutputError
 from fennec_cli.output.events import EventWriter
 from fennec_cli.output.sink import ReaderGone
 from fennec_cli.prompts import Row
@@ -97,6 +97,19 @@ def test_what_is_answered_when_nothing_can_be_written_any_more_is_kept(reason: B
     with pytest.raises(type(reason)):
         runner.run(deliver, keep=kept.extend)
     assert sorted(piece.row.id for piece in [*tried, *kept] if piece.answer) == ["a", "b", "c", "d"]
+
+
+def test_a_bug_of_ours_costs_one_row() -> None:
+    def ask(row: Row) -> Chunks:
+        if row.id == "a":
+            raise ZeroDivisionError
+        return answered([])(row)
+
+    written: list[Piece] = []
+    Runner(rows("a", "b"), ask, lambda out, _aside: EventWriter(out), jobs=1).run(written.extend)
+    answers = {piece.row.id: piece.answer for piece in written if piece.answer}
+    assert isinstance(answers["a"].error, Bug)
+    assert answers["b"].error is None
 
 
 def test_a_buffer_keeps_what_it_gets_once() -> None:

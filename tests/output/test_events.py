@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from fennec_cli.chunk import PAUSE, ChunkMetadata, CompletionChunk
-from fennec_cli.errors import NetworkError, OutputError, StreamBroken
-from fennec_cli.output.events import EventWriter
+from fennec_cli.errors import Bug, NetworkError, OutputError, StreamBroken
+from fennec_cli.output.events import EventWriter, ObjectWriter
+from fennec_cli.output.text import TextWriter
 from fennec_cli.signals import Interrupted
 from fennec_cli.stages import Chunks
 
@@ -51,6 +52,18 @@ def test_each_network_read_is_one_write() -> None:
         "1", chunks_of(OPENING, text, text, PAUSE, PAUSE, text, CompletionChunk(finish_reason="stop"), PAUSE)
     )
     assert sink.types == [["start", "chunk", "chunk"], ["chunk"], ["end"]]
+
+
+@pytest.mark.parametrize("steps", [[ZeroDivisionError()], [CompletionChunk(content="a"), ZeroDivisionError()]])
+def test_a_bug_of_ours_is_an_error_of_the_one_answer(steps: list[CompletionChunk | BaseException]) -> None:
+    for writer in (EventWriter, ObjectWriter):
+        sink = ListSink()
+        answer = writer(sink).answer("1", chunks_of(*steps))
+        assert isinstance(answer.error, Bug)
+        last = orjson.loads(sink.writes[-1].splitlines()[-1])
+        assert (last["type"], last["class"], last["exit"]) == ("error", "internal", 1)
+        assert last["message"].startswith("ZeroDivisionError at test_events.py:")
+    assert isinstance(TextWriter(ListSink()).answer("1", chunks_of(*steps)).error, Bug)
 
 
 def test_an_error_before_any_chunk_has_no_start() -> None:
