@@ -4,8 +4,22 @@ from collections.abc import Callable, Iterator
 
 from fennec_cli.batch.ids import IdSet
 from fennec_cli.batch.shard import Shard
-from fennec_cli.errors import InputError
+from fennec_cli.errors import FennecError, InputError
 from fennec_cli.prompts import Row
+
+
+class Intake:
+    """Rows, until there are no more or they cannot be read: then `failure` says why, and those before it count."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self.failure: FennecError | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        try:
+            yield from self._rows
+        except FennecError as error:
+            self.failure = error
 
 
 def taken_in(

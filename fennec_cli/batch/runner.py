@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from fennec_cli import signals
 from fennec_cli.batch import Ask, run_row
-from fennec_cli.errors import FennecError
 from fennec_cli.output.text import Answer, Writer
 from fennec_cli.prompts import Row
 from fennec_cli.signals import HaltableThread, Interrupted
@@ -96,7 +95,6 @@ class Runner:
         self._due: list[Piece] = []  # taken from there, and not handed on yet
         self._threads: list[HaltableThread] = []
         self._ended = 0  # threads that have said that they end
-        self._failure: FennecError | None = None  # of reading the input
         self._bug: BaseException | None = None
         self._early: dict[int, Piece] = {}  # answers that wait for those before them
         self._next = 0
@@ -130,8 +128,6 @@ class Runner:
             with signals.postponed:
                 self._end(reason, deliver, keep)
             raise
-        if self._failure is not None:
-            raise self._failure
 
     def _take(self, wait_s: float) -> None:
         """Wait for a piece, and take those that are there."""
@@ -149,8 +145,6 @@ class Runner:
             self._due.append(found)
         elif isinstance(found, _Ended):
             self._ended += 1
-        elif isinstance(found, FennecError):
-            self._failure = found  # the rows that were read are answered all the same
         else:
             self._bug = found
 

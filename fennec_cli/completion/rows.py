@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from fennec_cli.batch import Ask
 from fennec_cli.batch.course import Course, DeadLetters
-from fennec_cli.batch.intake import taken_in
+from fennec_cli.batch.intake import Intake, taken_in
 from fennec_cli.batch.policy import FAIL_FAST, FailurePolicy
 from fennec_cli.batch.progress import Progress, input_size
 from fennec_cli.batch.runner import Buffer, Piece, Runner
@@ -39,11 +39,13 @@ def run_batch(
         policy, letters = _policy(options), _dead_letters(options, open_files)
         course = Course(notes, policy, letters.add if letters else _forget, _progress(options, notes))
         outlet = _outlet(options, sink, course, notes, open_files)
-        rows = taken_in(
-            requests.rows(),
-            shard=options.shard,
-            named=options.input_format == "ndjson",
-            finished=outlet.is_finished,
+        rows = Intake(
+            taken_in(
+                requests.rows(),
+                shard=options.shard,
+                named=options.input_format == "ndjson",
+                finished=outlet.is_finished,
+            )
         )
         jobs = min(options.jobs, most)
         if jobs < options.jobs:
@@ -58,7 +60,7 @@ def run_batch(
         else:
             events = options.output_format == "ndjson"
             runner = Runner(
-                rows,
+                iter(rows),
                 ask,
                 writer,
                 jobs=jobs,
@@ -74,6 +76,11 @@ def run_batch(
     error = course.tally.verdict()
     if isinstance(error, PartialBatch):
         notes.error(error)
+    if (error is None or isinstance(error, PartialBatch)) and (rows.failure is None or course.tally.answered):
+        sink.commit()
+    if rows.failure is not None:
+        notes.error(rows.failure)
+        error = rows.failure
     if options.usage:
         from fennec_cli.completion.usage import total_line
 

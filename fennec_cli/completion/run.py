@@ -155,6 +155,8 @@ class _Run:
                 from fennec_cli.completion.usage import usage_line
 
                 self._notes.usage(usage_line(answer, streamed=not options.no_stream))
+            if error is None:
+                sink.commit()
         else:
             from fennec_cli.completion.gathering import Gathering
             from fennec_cli.completion.rows import run_batch
@@ -170,8 +172,6 @@ class _Run:
                 Gathering(self._guards.trail, self._registry.state, responses),
                 most=self._config.provider_config(self._target.provider).max_parallel,
             )
-        if error is None or isinstance(error, PartialBatch):
-            sink.commit()
         return error.exit_status if error else 0
 
     def dry(self, sink: Sink) -> int:

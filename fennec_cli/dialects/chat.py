@@ -149,7 +149,7 @@ def _decoded(document: dict[str, Any], part: str) -> list[CompletionChunk]:
             elif delta.get("refusal"):
                 chunks.append(CompletionChunk(content=text_of(delta["refusal"]), index=index, refusal=True))
             for position, call in enumerate(delta.get("tool_calls") or ()):
-                chunks.append(CompletionChunk(tool_call=_tool_call(call, position), index=index))
+                chunks.append(CompletionChunk(tool_call=_tool_call(call, position, part), index=index))
         finish = choice.get("finish_reason")
         if finish:
             reason = _FINISH.get(finish.lower())
@@ -170,11 +170,13 @@ def _opening(document: dict[str, Any], index: int) -> CompletionChunk:
     return CompletionChunk(role="assistant", metadata=metadata, index=index)
 
 
-def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
-    function, index = call.get("function") or {}, call.get("index")
+def _tool_call(call: dict[str, Any], position: int, part: str) -> ToolCallDelta:
+    """A piece of a call. Some servers leave the index out of a stream: then the id tells calls apart."""
+    function, index, call_id = call.get("function") or {}, call.get("index"), text_or_none(call.get("id"))
     return ToolCallDelta(
         index=position if index is None else index_of(index),
-        id=text_or_none(call.get("id")),
+        id=call_id,
+        key=call_id if index is None and part == "delta" and call_id else None,
         name=text_or_none(function.get("name")),
         arguments=arguments_of(function.get("arguments") or ""),
     )

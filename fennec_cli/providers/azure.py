@@ -200,6 +200,8 @@ def _dated_version(endpoint: Endpoint) -> str | None:
 
 
 def _query(version: str) -> str:
+    if not version.isascii():
+        raise ConfigError("the API version is none", hint="it is a date such as 2024-10-21, or v1")
     return f"?api-version={quote(version, safe='')}"
 
 

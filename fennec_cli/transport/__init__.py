@@ -195,8 +195,8 @@ class HTTPProvider:
         patience = Patience(self._limits._replace(**waits, attempt=None))
         try:
             with self._exchange(call, patience) as exchange:
+                patience.event_seen()  # the head counts: the first piece may take as long again
                 for data in exchange.chunks:
-                    patience.event_seen()
                     patience.content_seen()
                     yield from decoder.feed(data)
                 yield from decoder.close()

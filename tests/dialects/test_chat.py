@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fennec_cli.aggregate import CallNumbers
 from fennec_cli.chunk import ChunkMetadata, CompletionChunk
 from fennec_cli.dialects import chat
 from fennec_cli.dialects.openai_errors import decode_error
@@ -111,6 +112,14 @@ def test_arguments_of_a_tool_call_may_be_an_object() -> None:
     )
     calls = folded(chat.decode(Event(data))).tool_calls
     assert calls == (ToolCall("a", "f", '{"city":"Paris"}'), ToolCall("b", "g", "{}"))
+
+
+def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
+    call = '{"choices":[{"delta":{"tool_calls":[{"id":"%s","function":{"name":"f","arguments":"{\\"n\\":%d}"}}]}}]}'
+    numbers = CallNumbers()
+    chunks = [chunk for n, name in enumerate("ab") for chunk in chat.decode(Event((call % (name, n)).encode()))]
+    calls = folded([numbers.numbered(chunk) for chunk in chunks]).tool_calls
+    assert calls == (ToolCall("a", "f", '{"n":0}'), ToolCall("b", "f", '{"n":1}'))
 
 
 def test_a_model_and_an_id_that_are_no_text_are_left_out() -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import signal
 import socket
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -341,3 +342,30 @@ def test_a_reader_that_leaves_ends_the_batch_quietly(fennec: Fennec, serve: Serv
     assert result.stderr == ""
     assert result.text.splitlines()[-1] == "141"
     assert len(peer.requests) < 100
+
+
+@pytest.mark.parametrize("jobs", ["-j1", "-j2"])
+@pytest.mark.parametrize("output", [(), ("-o", "out")])
+def test_input_that_does_not_end_in_time_ends_the_batch_with_what_was_answered(
+    fennec: Fennec, serve: Serve, jobs: str, output: tuple[str, ...]
+) -> None:
+    serve(answer("ok"))
+    command = ("complete", *NDJSON, jobs, "--deadline", "1.5s", *output)
+    with fennec.start(*command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(numbered(1))
+        process.stdin.flush()
+        process.wait(20)
+        result = finished(process)
+    assert "did not end before the deadline" in result.failed("timeout", 8, stdout=result.stdout)
+    written = (fennec.home / "out").read_bytes() if output else result.stdout
+    events = read_events(written)
+    assert text_of(by_id(events)["r0"]) == "ok"
+    assert (events[-1]["type"], events[-1]["rows"], events[-1]["ok"]) == ("summary", 1, 1)
+
+
+def test_input_that_cannot_be_read_at_all_leaves_no_file(fennec: Fennec) -> None:
+    with fennec.start("complete", *NDJSON, "--deadline", "500ms", "-o", "out", stdin=subprocess.PIPE) as process:
+        process.wait(20)
+        finished(process).failed("timeout", 8)
+    assert not (fennec.home / "out").exists()
