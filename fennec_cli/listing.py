@@ -21,7 +21,7 @@ from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.pricing import Price
 from fennec_cli.registry import ProviderRegistry
-from fennec_cli.signals import at_once
+from fennec_cli.threads import at_once
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
 

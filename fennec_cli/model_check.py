@@ -16,8 +16,8 @@ from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import write_out
 from fennec_cli.output.table import table
 from fennec_cli.registry import ProviderRegistry
-from fennec_cli.signals import at_once
 from fennec_cli.store import StateStore
+from fennec_cli.threads import at_once
 from fennec_cli.transport import HTTPProvider
 from fennec_cli.tuples import NamedTuple
 

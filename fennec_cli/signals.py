@@ -5,16 +5,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 # CPython runs a handler between two instructions: a signal that comes just before a blocking call is seen only when the
 # call returns (6 of 150 runs hung, with two signals at the moment a request was sent). So no wait of ours is longer.
 TICK_S = 0.2
-_ENDING_S = 2 * TICK_S  # how long threads get to end what they are at, when nobody wants it any more
 
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -63,39 +61,6 @@ class HaltableThread(threading.Thread):
             raise Interrupted(reason.number)
         if reason is not None:
             raise Halted
-
-
-def at_once(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    """Return what `work` makes of each item, each in a thread of its own. What the first of them raises is raised.
-
-    A signal ends them all, whatever they wait for.
-    """
-    results: dict[int, _Result] = {}
-    failures: dict[int, BaseException] = {}
-
-    def run(number: int) -> None:
-        try:
-            results[number] = work(items[number])
-        except BaseException as error:
-            failures[number] = error
-
-    threads = [HaltableThread(target=run, args=(number,), daemon=True) for number in range(len(items))]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(TICK_S)
-    except BaseException as reason:
-        for thread in threads:
-            thread.halt(reason)
-        end = time.monotonic() + _ENDING_S
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        raise
-    for number in sorted(failures):
-        raise failures[number]
-    return [results[number] for number in range(len(items))]
 
 
 def check() -> None:

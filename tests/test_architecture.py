@@ -45,6 +45,7 @@ LAYERS: list[set[str]] = [
     {"filtering", "holders", "keeper"},
     {"entra"},
     {"catalogue", "config", "keys"},
+    {"threads"},
     {"signals"},
     {"store"},
     {"private", "encryption"},
