@@ -45,6 +45,8 @@ def show(config: str | None, profile: str | None, output_format: str) -> int:
                 label = SOURCES.get(getattr(ctx.get_parameter_source(each.name), "name", ""), "default")
                 options.append(OptionValue(each.key, ctx.params[each.name], label, str(each.envvar)))
         write_out(rendered(effective_rows(ctx.obj, options, profile, os.environ), output_format))
+        for note in ctx.obj.notes:
+            Notes().warn(note)
     return 0
 
 

@@ -342,7 +342,9 @@ def test_a_key_that_others_can_read_is_noted(fennec: Fennec) -> None:
     assert (result.stdout, result.stderr, result.status) == (b"", note, 0)
 
 
-@pytest.mark.parametrize("command", [("keys", "list"), ("cache", "clear"), ("cache", "stats"), ("complete", "-n", "a")])
+@pytest.mark.parametrize(
+    "command", [("keys", "list"), ("cache", "clear"), ("cache", "stats"), ("config", "show"), ("complete", "-n", "a")]
+)
 def test_every_command_says_what_is_wrong_with_a_file_once(fennec: Fennec, command: tuple[str, ...]) -> None:
     file = write(user_file(fennec), f"[provider.openai]\napi_key = '{CANARY}'\n", mode=0o644)
     assert fennec(*command).stderr.count(f"fennec: {file} holds an API key and others can read it; chmod 600 it") == 1
