@@ -10,7 +10,7 @@ import orjson
 from fennec_cli.batch.policy import FailurePolicy
 from fennec_cli.batch.progress import Progress
 from fennec_cli.batch.tally import Tally
-from fennec_cli.errors import Bug, FennecError, OutputError, UsageError
+from fennec_cli.errors import FennecError, OutputError, UsageError
 from fennec_cli.output.events import error_fields
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.text import Answer
@@ -40,8 +40,6 @@ class Course:
             self._progress.bytes += len(row.source) + 1
         if answer.error is not None:
             self._notes.error(answer.error, where=f"row {row.id}: ")
-            if isinstance(answer.error, Bug):
-                self._notes.say(3, answer.error.frames)
             self._lost(row, answer.error)
 
     def resumed(self, row: Row) -> None:

@@ -91,7 +91,6 @@ class Runner:
         self._reading = threading.Lock()
         self._more = True
         self._pieces: queue.SimpleQueue[Piece | BaseException] = queue.SimpleQueue()
-        self._arrived = threading.Event()  # something was put there
         self._due: list[Piece] = []  # taken from there, and not handed on yet
         self._threads: list[HaltableThread] = []
         self._ended = 0  # threads that have said that they end
@@ -131,10 +130,9 @@ class Runner:
 
     def _take(self, wait_s: float) -> None:
         """Wait for a piece, and take those that are there."""
-        if self._pieces.empty():
-            self._arrived.wait(wait_s)
-        self._arrived.clear()
-        with signals.postponed, suppress(queue.Empty):  # what is off the queue is in `_due`, whatever comes
+        # What is off the queue is in `_due`, whatever comes; and no lock of Python's own is left held by a signal.
+        with signals.postponed, suppress(queue.Empty):
+            self._took(self._pieces.get(timeout=wait_s))
             for _ in range(TAKEN_AT_ONCE):
                 self._took(self._pieces.get_nowait())
 
@@ -155,9 +153,9 @@ class Runner:
                 pieces = self._in_order(pieces)
             if pieces:
                 deliver(pieces)
-        for piece in pieces:
-            if piece.last:
-                self._window.release()
+            for piece in pieces:
+                if piece.last:
+                    self._window.release()
 
     def _in_order(self, pieces: list[Piece]) -> list[Piece]:
         self._early.update((piece.number, piece) for piece in pieces)
@@ -207,8 +205,8 @@ class Runner:
         except (signals.Halted, Interrupted):
             pass
         except BaseException as error:  # of the input as a whole, or a bug: the main thread says so
-            self._say(error)
-        self._say(_Ended())
+            self._pieces.put(error)
+        self._pieces.put(_Ended())
 
     def _next_row(self) -> tuple[int, Row] | None:
         _acquire(self._window)
@@ -236,7 +234,7 @@ class Runner:
         try:
             answer = run_row(row, self._ask, writer)
         except BaseException:
-            self._say(Piece(number, row, out.taken() if self._broken else b"", last=True))
+            self._pieces.put(Piece(number, row, out.taken() if self._broken else b"", last=True))
             raise
         self._put(Piece(number, row, out.taken(), aside.taken(), answer, last=True))
 
@@ -244,11 +242,7 @@ class Runner:
         while self._pieces.qsize() > TAKEN_AT_ONCE:  # whoever reads our output is slow: so are we
             time.sleep(0.01)
             signals.check()
-        self._say(piece)
-
-    def _say(self, found: Piece | BaseException) -> None:
-        self._pieces.put(found)
-        self._arrived.set()
+        self._pieces.put(piece)
 
 
 class _Ended(BaseException):

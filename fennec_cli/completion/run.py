@@ -10,7 +10,7 @@ from fennec_cli.batch import run_row
 from fennec_cli.completion.options import CompleteOptions
 from fennec_cli.completion.requests import Requests
 from fennec_cli.config import Config
-from fennec_cli.errors import Bug, FennecError, OutputError, PartialBatch, UsageError
+from fennec_cli.errors import FennecError, OutputError, PartialBatch, UsageError
 from fennec_cli.output.events import EventWriter, ObjectWriter
 from fennec_cli.output.notes import Notes, notes_for
 from fennec_cli.output.sink import DescriptorSink, Sink, open_output, write_out
@@ -149,8 +149,6 @@ class _Run:
             error = answer.error
             if error is not None:
                 self._notes.error(error)
-                if isinstance(error, Bug):
-                    self._notes.say(3, error.frames)
             if options.usage and (error is None or answer.usage is not None):  # what was cut costs money too
                 from fennec_cli.completion.usage import usage_line
 

@@ -145,11 +145,11 @@ class FileVault:
                 tried = True
         if tried:
             raise self._damaged()
-        names = ", ".join(str(wrap.get("lock")) for wrap in wraps)
-        raise AuthenticationError(
-            f"the encrypted file {self.path} is locked ({names})",
-            hint=f"name the file with the passphrase in {PASSPHRASE_VARIABLE}",
-        )
+        locks = [str(wrap.get("lock")) for wrap in wraps]
+        hint = f"name the file with the passphrase in {PASSPHRASE_VARIABLE}"
+        if set(locks) == {"key-file"}:
+            hint = f"without {self._key_file} nobody can read it: delete it, and store the keys again"
+        raise AuthenticationError(f"the encrypted file {self.path} is locked ({', '.join(locks)})", hint=hint)
 
     def _wrapping_key(self, wrap: Document) -> bytes | None:
         """Return the key that a wrap needs, or None if it is not at hand."""

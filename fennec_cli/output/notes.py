@@ -1,12 +1,15 @@
 """What is said on standard error and in the log file: one line a problem, never a key, never a prompt."""
 
 import os
+import select
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fennec_cli.errors import FennecError, OutputError
+from fennec_cli import signals
+from fennec_cli.errors import Bug, FennecError, OutputError
 from fennec_cli.redactor import one_line, redacted
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _LEVELS = ("debug", "info", "warning", "error")
 RED, RESET = "\x1b[31m", "\x1b[0m"
 CLEAR = "\r\x1b[K"
+_AT_ONCE = 4096  # PIPE_BUF: what a writable pipe takes without a wait
 
 
 class Notes:
@@ -57,6 +61,9 @@ class Notes:
         line = one_line(f"{name}: {where}{rest}")  # a row's id says where, and is anybody's text
         self._log("error", line)
         self._write(f"fennec: {_painted(line) if self._color else line}")
+        if isinstance(error, Bug):
+            for frame in error.frames.splitlines():
+                self.say(3, frame)
 
     def warn(self, text: str) -> None:
         """Say something that the user should know although the run goes on."""
@@ -113,11 +120,18 @@ def notes_for(options: "Voice", log_file: str | None, log_level: str | None, war
 
 
 def write_quietly(fd: int, data: bytes) -> None:
-    """Write to a place whose failure must not hide what was to be said elsewhere (closed stderr, full log)."""
-    try:
-        os.write(fd, data)
-    except OSError:
-        return
+    """Write to a place whose failure must not hide what was to be said elsewhere (closed stderr, full log).
+
+    A reader that stands still is waited for, until a signal ends the run.
+    """
+    ready = select.poll()
+    ready.register(fd, select.POLLOUT)
+    with suppress(OSError):
+        while data:
+            if ready.poll(0 if signals.stopping() else signals.TICK_S * 1000):
+                data = data[os.write(fd, data[:_AT_ONCE]) :]
+            elif signals.stopping():
+                return
 
 
 def wants_color(environ: Mapping[str, str], *, no_color: bool = False) -> bool:

@@ -1,6 +1,8 @@
 """What becomes of the rows under way when a signal ends a batch."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from fennec_cli.output.sink import ReaderGone
 from fennec_cli.prompts import Row
 from fennec_cli.signals import Interrupted
 from fennec_cli.stages import Chunks
+from tests.conftest import soak
 
 
 def rows(*names: str) -> Iterator[Row]:
@@ -80,6 +83,51 @@ def test_a_signal_while_answers_are_handed_on_loses_none_and_repeats_none(ordere
     with pytest.raises(Interrupted):
         runner.run(deliver)
     assert sorted(piece.row.id for piece in written if piece.answer) == sorted(ended)
+
+
+SIGNALLED = """
+import itertools, os, random, signal, sys, time
+from fennec_cli import signals
+from fennec_cli.batch.runner import Runner
+from fennec_cli.chunk import CompletionChunk
+from fennec_cli.output.events import EventWriter
+from fennec_cli.prompts import Row
+
+def ask(row):
+    time.sleep(0.0005)
+    yield CompletionChunk(finish_reason="stop")
+
+def child():
+    signals.install()
+    rows = (Row(str(number), "x") for number in itertools.count())
+    try:
+        Runner(rows, ask, lambda out, _aside: EventWriter(out), jobs=4, broken=True).run(lambda _pieces: None)
+    except signals.Interrupted:
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+for _ in range(int(sys.argv[1])):
+    pid = os.fork()
+    if not pid:
+        child()
+    time.sleep(random.uniform(0.01, 0.03))
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + 10
+    while (found := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            sys.exit("a run did not hear its signal")
+        time.sleep(0.005)
+    if found[1] not in (0, signal.SIGTERM):  # that it was killed means that it had not begun yet
+        sys.exit(f"a run ended with {found[1]}")
+"""
+
+
+@pytest.mark.soak
+def test_a_signal_at_any_moment_ends_the_run() -> None:
+    run = subprocess.run([sys.executable, "-c", SIGNALLED, str(soak(30, 2000))], capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("reason", [ReaderGone(), OutputError("no space")])

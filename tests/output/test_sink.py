@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fennec_cli import signals
 from fennec_cli.errors import IntegrityError, OutputError
+from fennec_cli.output.notes import write_quietly
 from fennec_cli.output.sink import DescriptorSink, FileSink, ReaderGone, open_appending, open_output, write_parts
 
 
@@ -144,3 +146,26 @@ def test_a_postponed_signal_counts_at_the_end_of_the_block() -> None:
         signals._stopping = False
     assert reached
     assert stop.value.exit_status == 143
+
+
+def test_a_note_to_a_reader_that_stands_still_does_not_keep_a_run_that_a_signal_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    monkeypatch.setattr(signals, "_stopping", signal.SIGTERM)
+    write_quietly(writing, b"a note\n")
+    monkeypatch.setattr(signals, "_stopping", 0)
+    os.read(reading, 65536)
+    write_quietly(writing, b"a note\n")
+    os.close(writing)
+    rest = b""
+    while piece := os.read(reading, 65536):
+        rest += piece
+    os.close(reading)
+    assert rest.endswith(b"a note\n")
+    assert rest.count(b"a note") == 1
