@@ -101,17 +101,16 @@ class Answering:
         return privately(stage, partial(self._registry.privately, target.provider))
 
     def charged(self, stage: Stage, target: Target) -> Stage:
-        """`stage` asks a model for something other than an answer: the budgets of the run pay for its input.
-
-        Raises `BudgetExceeded` for a model whose price they need and nobody knows.
+        """`stage` asks a model for something other than an answer, which can be done without: the budgets of the run
+        pay for its input, if there is money for it now.
         """
         if self._spending is None:
             return stage
-        from fennec_cli.stages.budget import budget, refuse_unknown
+        from fennec_cli.stages.budget import budget
 
-        purse = self.purse(target)._replace(most=1)
-        refuse_unknown(purse, self._spending)
-        return budget(stage, purse, self._spending)
+        purse = self.purse(target)
+        price = purse.price._replace(output=0.0) if purse.price else None
+        return budget(stage, purse._replace(price=price, most=1), self._spending, waits=False)
 
     def purse(self, target: Target) -> "Purse":
         """What a model costs."""

@@ -61,12 +61,12 @@ class Spending:
         """The budget, if any, that lets nothing through whose price is not known."""
         return next((each for each, _ in self._budgets if each.refuses_unknown), None)
 
-    def take(self, held: Held, usd: float) -> None:
-        """Take this much more. Raises `BudgetExceeded` when there is not enough left."""
+    def take(self, held: Held, usd: float, *, waits: bool = True) -> None:
+        """Take this much more. Raises `BudgetExceeded` when there is not enough left, and nobody to wait for."""
         holds = bool(held.parts)
         while (refused := self._try(held, usd)) is not None:
             with self._changed:
-                if self._holders - self._stuck - holds <= 0:
+                if not waits or self._holders - self._stuck - holds <= 0:
                     raise self._exceeded(refused, usd, holds)
                 self._stuck += holds
                 self._changed.wait(signals.TICK_S)
@@ -76,7 +76,9 @@ class Spending:
     def settle(self, held: Held, usd: float) -> None:
         """The request is over and has cost this much."""
         for number, last in {part.number: part for part in held.parts}.items():
-            self._return([part for part in held.parts if part[:2] == (number, last.period)], budget.nano(usd))
+            own = [part for part in held.parts if part.number == number]
+            earlier = sum(part.amount for part in own if part.period != last.period)  # stays with its period
+            self._return([part for part in own if part.period == last.period], budget.nano(usd) - earlier)
         with self._changed:
             self._holders -= bool(held.parts)
             held.parts.clear()

@@ -68,6 +68,24 @@ def test_a_request_waits_for_money_that_others_may_not_need() -> None:
     assert money.left_usd() == pytest.approx(0.49)
 
 
+def test_what_can_be_done_without_does_not_wait_for_money() -> None:
+    money = spending(Budget("run", 1.0, "run"))
+    money.take(Held(), 0.9)
+    with pytest.raises(BudgetExceeded):
+        money.take(Held(), 0.2, waits=False)
+
+
+def test_what_was_taken_in_an_earlier_period_stays_there() -> None:
+    moment = NOON + 43_199
+    money = Spending([DAY], MemoryStore(), clock=lambda: moment)
+    held = Held()
+    money.take(held, 1.0)
+    moment += 2
+    money.take(held, 1.0)
+    money.settle(held, 1.5)
+    assert money.left_usd() == pytest.approx(0.5)
+
+
 def test_a_request_that_nobody_makes_room_for_is_refused() -> None:
     money = spending(Budget("run", 1.0, "run"))
     begin = time.monotonic()

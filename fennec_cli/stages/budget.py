@@ -30,13 +30,16 @@ class Purse(NamedTuple):
     mean: Callable[[], float | None] = lambda: None
 
 
-def budget(inner: Stage, purse: Purse, spending: Spending) -> Stage:
-    """Send only what the budgets allow. An answer without a limit is stopped midway when it outgrows them."""
+def budget(inner: Stage, purse: Purse, spending: Spending, *, waits: bool = True) -> Stage:
+    """Send only what the budgets allow. An answer without a limit is stopped midway when it outgrows them.
+
+    What `waits` is sent once other requests have given back what they did not need.
+    """
 
     def stage(request: CompletionRequest) -> Chunks:
         refuse_unknown(purse, spending)
         meter = _Meter(request, purse, spending)
-        meter.begin()
+        meter.begin(waits=waits)
         try:
             with closing(inner(request)) as chunks:
                 for chunk in chunks:
@@ -89,10 +92,11 @@ class _Meter:
         self.usage: TokenUsage | None = None
         self.reported_usd: float | None = None
 
-    def begin(self) -> None:
+    def begin(self, *, waits: bool) -> None:
         self._allowed = _expected_tokens(self._request, self._purse)
         price = self._purse.price
-        self._spending.take(self._held, _at_most(self._request, price, self._allowed) if price else 0.0)
+        usd = _at_most(self._request, price, self._allowed) if price else 0.0
+        self._spending.take(self._held, usd, waits=waits)
 
     def text(self, characters: int) -> None:
         """So much of the answer has come. Raises `BudgetExceeded` when no more is allowed."""

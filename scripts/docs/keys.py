@@ -102,7 +102,7 @@ KEYS: dict[str, str] = {
     "cache.semantic.threshold": "How close such prompts must be, from 0 to 1 (0.97).",
     "cache.semantic.embeddings": "Who measures it: `local` (the extra `semantic`, the default), or a provider's model "
     "such as `openai/text-embedding-3-small`, which is sent each prompt that is not kept; "
-    "the budgets of the run pay for it.",
+    "the budgets of the run pay for it, and need a price for it under `prices`.",
     "cache.mac_key_file": "File with a secret of 16 to 64 bytes that entries are signed with, "
     "for machines that share a cache; else each installation has its own.",
     "budget.NAME.usd": "How much may be spent in each period.",

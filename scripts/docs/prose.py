@@ -298,7 +298,7 @@ OPTION_NOTES: dict[str, dict[str, str]] = {
         "--encoding-errors": "`strict` fails with the offset of the first wrong byte; "
         "`replace` puts U+FFFD in its place.",
         "--output": "The answer goes to a temporary file beside it, which is renamed when all is well. "
-        "A failure leaves nothing behind and an older file as it was.",
+        "A failure leaves nothing behind and an older file as it was; of a batch, what was answered is written.",
         "--extract": "The fence is a line of backquotes or tildes. Without a block the class is `invalid_output`.",
         "--reasoning": "On standard error in text format, else in its own field.",
         "--atomic": "So even a late failure can be repeated.",
