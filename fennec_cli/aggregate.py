@@ -1,6 +1,6 @@
 """The fold over all chunks of one answer: chunks in, `CompletionResponse` out. Pure."""
 
-from fennec_cli.chunk import ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
+from fennec_cli.chunk import LAST_CALL, ChunkMetadata, CompletionChunk, FinishReason, TokenUsage
 from fennec_cli.request import ToolCall
 from fennec_cli.tuples import NamedTuple
 
@@ -149,6 +149,8 @@ class CallNumbers:
         if call is None or call.key is None:
             return chunk
         known = self._known.setdefault(chunk.index, {})
+        if call.key == LAST_CALL:
+            return chunk._replace(tool_call=call._replace(index=max(0, len(known) - 1), key=None))
         if call.key not in known and call.id is None:
             return chunk._replace(tool_call=None)  # of something that was never opened: a tool that the server runs
         number = known.setdefault(call.key, len(known))

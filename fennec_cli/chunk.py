@@ -48,11 +48,14 @@ class TokenUsage(NamedTuple):
         return self._replace(output_tokens=max(self.output_tokens, -(-characters_out // 4)))
 
 
+LAST_CALL = ""
+
+
 class ToolCallDelta(NamedTuple):
     """A piece of a tool call; `arguments` is a fragment of JSON text, `id` and `name` come with the first piece.
 
     `index` counts the calls of a choice from 0. A wire that names calls instead gives the name in `key`; whoever folds
-    the stream turns it into a number (`aggregate.CallNumbers`).
+    the stream turns it into a number (`aggregate.CallNumbers`); `LAST_CALL` is the one that was begun last.
     """
 
     index: int  # type: ignore[assignment] # a record, not a sequence: it hides tuple.index

@@ -32,7 +32,7 @@ class RegionalProvider:
     def stream_completion(self, request: CompletionRequest) -> Chunks:
         for (region, provider), (following, _) in pairwise(self._places):
             try:
-                chunks = primed(provider.stream_completion(request), request.reasoning)
+                chunks = primed(provider.stream_completion(request), request.reasoning and not request.held)
             except ProviderError as error:
                 if not moves_on(error):
                     raise

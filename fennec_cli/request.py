@@ -104,6 +104,7 @@ class CompletionRequest(NamedTuple):
     stream: bool = True
     private: bool = False  # send what the provider has to keep a request from being stored or trained on
     resume: bool = False  # let the provider keep the answer, so that a broken stream can be taken up again
+    held: bool = False  # nothing of the answer is shown before its end
     deadline: float | None = None
     attempt: int = 1  # which attempt at it this is
     provider: str = ""  # who has to answer it, where a row of a batch names another model than the run's

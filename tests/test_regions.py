@@ -133,11 +133,11 @@ class Thinking:
             yield chunk
 
 
-@pytest.mark.parametrize(("shown", "given"), [(True, 2), (False, 3)])
-def test_reasoning_commits_to_a_region_where_it_is_shown(shown: bool, given: int) -> None:
+@pytest.mark.parametrize(("shown", "held", "given"), [(True, False, 2), (True, True, 3), (False, False, 3)])
+def test_reasoning_commits_to_a_region_where_it_is_shown(shown: bool, held: bool, given: int) -> None:
     thinking = Thinking()
     provider = RegionalProvider([(Region(name, ""), thinking) for name in "ab"], say=silent)  # type: ignore[misc]
-    chunks = provider.stream_completion(CompletionRequest.from_text("Hi", model="m")._replace(reasoning=shown))
+    chunks = provider.stream_completion(CompletionRequest.from_text("Hi", model="m", reasoning=shown, held=held))
     assert next(chunks).role == "assistant"
     assert thinking.given == given
     chunks.close()

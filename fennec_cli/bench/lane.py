@@ -153,7 +153,8 @@ class _Watch:
             if moment is None:
                 moment, self._stamped = self._clock(), False
             self._moments.append(moment)
-            self._characters += len(chunk.content or chunk.reasoning or "")
+            called = chunk.tool_call.arguments if chunk.tool_call is not None else ""
+            self._characters += len(chunk.content or chunk.reasoning or called)
             if self._first_output is None and not chunk.reasoning:
                 self._first_output = moment
         self._fold.add_chunk(chunk)

@@ -91,6 +91,7 @@ class Requests:
             stream=not options.no_stream,
             resume=options.on_interrupt == "resume",
             private=options.private,
+            held=options.holds,
             deadline=deadline,
         )
         return request if row.given is None else self._as_given(request, row, row.given)

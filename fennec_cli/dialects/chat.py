@@ -7,6 +7,7 @@ Spoken by OpenAI, Azure, OpenRouter, llama.cpp, vLLM and most compatible servers
 from typing import Any
 
 from fennec_cli.chunk import (
+    LAST_CALL,
     TERMINATOR,
     ChunkMetadata,
     CompletionChunk,
@@ -171,12 +172,12 @@ def _opening(document: dict[str, Any], index: int) -> CompletionChunk:
 
 
 def _tool_call(call: dict[str, Any], position: int, part: str) -> ToolCallDelta:
-    """A piece of a call. Some servers leave the index out of a stream: then the id tells calls apart."""
+    """A piece of a call. Some servers leave the index out of a stream: each id begins a call then."""
     function, index, call_id = call.get("function") or {}, call.get("index"), text_or_none(call.get("id"))
     return ToolCallDelta(
         index=position if index is None else index_of(index),
         id=call_id,
-        key=call_id if index is None and part == "delta" and call_id else None,
+        key=call_id or LAST_CALL if index is None and part == "delta" else None,
         name=text_or_none(function.get("name")),
         arguments=arguments_of(function.get("arguments") or ""),
     )

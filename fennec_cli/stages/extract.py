@@ -12,7 +12,7 @@ from fennec_cli.stages import Chunks, Stage
 def extract(inner: Stage) -> Stage:
     """Replace the text of `inner` (which is held back until its end) by the contents of its first fenced block.
 
-    An answer without one gets a last chunk whose `fault` is `InvalidOutput`, and no text.
+    Each choice has one. An answer without gets a last chunk whose `fault` is `InvalidOutput`, and no text.
     """
 
     def stage(request: CompletionRequest) -> Chunks:
@@ -24,11 +24,12 @@ def extract(inner: Stage) -> Stage:
                     yield chunk._replace(content=None)
                 elif chunk.content is None and chunk is not PAUSE:
                     yield chunk
-        block = first_block(fold.finalize().content)
-        if block is None:
+        blocks = [first_block(choice.content) for choice in fold.finalize().choices]
+        for index, block in enumerate(blocks):
+            if block:
+                yield CompletionChunk(content=block, index=index)
+        if not blocks or None in blocks:
             yield CompletionChunk(fault=InvalidOutput("the answer has no fenced block", hint="ask for one, or drop -x"))
-        elif block:
-            yield CompletionChunk(content=block)
 
     return stage
 

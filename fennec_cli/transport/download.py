@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 from fennec_cli.dialects.base import HTTPCall
 from fennec_cli.dialects.openai_errors import decode_error
-from fennec_cli.errors import ConfigError, FennecError, ProviderTimeout, TLSError
+from fennec_cli.errors import ConfigError, FennecError, NetworkError, ProviderTimeout, TLSError, UsageError
 from fennec_cli.transport.client import Exchange, HTTPClient
 from fennec_cli.transport.network import Network
 from fennec_cli.transport.patience import Limits, Patience
@@ -27,8 +27,14 @@ def download(
     limits = Limits(
         connect=silence_s, first_event=silence_s, idle=silence_s, idle_reasoning=silence_s, content=silence_s
     )
-    for _ in range(1 + _MOST_REDIRECTS):
-        place, patience = checked(url), Patience(limits)
+    place = ""
+    for hop in range(1 + _MOST_REDIRECTS):
+        try:
+            place, patience = checked(url), Patience(limits)
+        except UsageError as error:
+            if not hop:
+                raise
+            raise ConfigError(f"{place} redirects to what is no address", hint="use the final address") from error
         try:
             with (
                 closing(_client(url, environ)) as client,
@@ -40,9 +46,16 @@ def download(
                     return
         except ProviderTimeout as error:
             raise ProviderTimeout(f"{place} was silent for {silence_s:g} s", hint="try again") from error
-        except TLSError as error:
-            error.hint = "SSL_CERT_FILE names whom to trust; or give a file"  # there is no provider to configure
+        except TLSError as error:  # there is no provider to configure
+            trust = "certificate" in error.message
+            error.hint = "SSL_CERT_FILE names whom to trust" if trust else "its server has to speak TLS 1.3"
+            error.hint += "; or give a file"
             raise
+        except NetworkError as error:
+            if error.status is not None and error.status >= 400:  # it is told already
+                raise
+            hint = "try again, or give a file"
+            raise NetworkError(f"{place} cannot be fetched: {error.message}", hint=hint) from error
         url = urljoin(url, onward)
     raise ConfigError(f"{place} redirects more than {_MOST_REDIRECTS} times", hint="use the final address")
 

@@ -96,18 +96,25 @@ class Network:
         addresses = self._resolve(host, port, patience, resolver)
         resolved = time.monotonic()
         end = resolved + patience.connect_s()
-        for number, address in enumerate(addresses):
-            now = time.monotonic()
-            share = (end - now) / (len(addresses) - number)
-            try:
-                connection = _connected(address, min(end, now + max(share, LEAST_S)))
-            except OSError as error:
-                failure = error
-                continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.seen = Seen(str(address[0]), resolved - start, time.monotonic() - resolved)
-            return connection if self.arrival is None else self._stamped(connection, self.arrival)
-        if isinstance(failure, TimeoutError):
+        slow = addresses
+        for _ in range(
+            2
+        ):  # what the others have left of the time is for those that did not answer in their share of it
+            waiting, slow = slow, []
+            for number, address in enumerate(waiting):
+                now = time.monotonic()
+                share = (end - now) / (len(waiting) - number)
+                try:
+                    connection = _connected(address, min(end, now + max(share, LEAST_S)))
+                except TimeoutError:
+                    slow.append(address)
+                except OSError as error:
+                    failure = error
+                else:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self.seen = Seen(str(address[0]), resolved - start, time.monotonic() - resolved)
+                    return connection if self.arrival is None else self._stamped(connection, self.arrival)
+        if slow:
             raise patience.overrun_at(place)
         reason = failure.strerror if failure and failure.strerror else "no address"
         raise NetworkError(f"cannot connect to {place} ({reason})", hint=hint)

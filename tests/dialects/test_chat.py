@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from fennec_cli.aggregate import CallNumbers
@@ -114,12 +115,14 @@ def test_arguments_of_a_tool_call_may_be_an_object() -> None:
     assert calls == (ToolCall("a", "f", '{"city":"Paris"}'), ToolCall("b", "g", "{}"))
 
 
-def test_calls_without_a_number_are_told_apart_by_their_ids() -> None:
-    call = '{"choices":[{"delta":{"tool_calls":[{"id":"%s","function":{"name":"f","arguments":"{\\"n\\":%d}"}}]}}]}'
-    numbers = CallNumbers()
-    chunks = [chunk for n, name in enumerate("ab") for chunk in chat.decode(Event((call % (name, n)).encode()))]
+def test_calls_without_a_number_begin_with_their_ids() -> None:
+    pieces = [("a", '{"x"'), (None, ":1}"), ("b", '{"y"'), (None, ":2}")]
+    numbers, chunks = CallNumbers(), list[CompletionChunk]()
+    for name, text in pieces:
+        call = {"id": name, "function": {"name": name, "arguments": text}}
+        chunks += chat.decode(Event(orjson.dumps({"choices": [{"delta": {"tool_calls": [call]}}]})))
     calls = folded([numbers.numbered(chunk) for chunk in chunks]).tool_calls
-    assert calls == (ToolCall("a", "f", '{"n":0}'), ToolCall("b", "f", '{"n":1}'))
+    assert calls == (ToolCall("a", "a", '{"x":1}'), ToolCall("b", "b", '{"y":2}'))
 
 
 def test_a_model_and_an_id_that_are_no_text_are_left_out() -> None:

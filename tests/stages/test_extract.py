@@ -6,6 +6,7 @@ from fennec_cli.chunk import CompletionChunk
 from fennec_cli.errors import ContentFiltered, InvalidOutput
 from fennec_cli.request import CompletionRequest, Message
 from fennec_cli.stages import Chunks
+from fennec_cli.stages.conform import conform
 from fennec_cli.stages.extract import extract, first_block
 from fennec_cli.stages.judge import judge
 
@@ -53,6 +54,17 @@ def test_an_answer_without_a_block_is_a_fault_and_no_text() -> None:
     chunks = answer("Nothing here.")
     assert not any(chunk.content for chunk in chunks)
     assert isinstance(chunks[-1].fault, InvalidOutput)
+
+
+def test_each_choice_has_its_block() -> None:
+    def inner(_request: CompletionRequest) -> Chunks:
+        for index in (0, 1):
+            yield CompletionChunk(content=f"```\n{index}\n```\n", index=index)
+            yield CompletionChunk(finish_reason="stop", index=index)
+
+    chunks = list(conform(extract(inner))(REQUEST._replace(schema={"type": "integer"})))
+    assert [(chunk.index, chunk.content) for chunk in chunks if chunk.content] == [(0, "0\n"), (1, "1\n")]
+    assert all(chunk.fault is None for chunk in chunks)
 
 
 def test_a_refusal_stays_one() -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fennec_cli.errors import ConfigError, FennecError, ProviderTimeout, RateLimitError, TLSError
+from fennec_cli.errors import (
+    ConfigError,
+    FennecError,
+    NetworkError,
+    ProviderTimeout,
+    RateLimitError,
+    TLSError,
+    UsageError,
+)
 from fennec_cli.transport.download import download
 from tests.e2e.daemons import Middle
 from tests.e2e.peer import Peer, Script, failure, head, send, sleep, stall, whole
@@ -86,6 +94,25 @@ def test_a_circle_of_redirects_ends() -> None:
     assert len(peer.requests) == 11
 
 
+def test_a_redirect_to_no_address_is_not_the_user_s_mistake() -> None:
+    def checked(url: str) -> str:
+        if url.endswith("no-host"):
+            raise UsageError("--from is not an address")
+        return "here"
+
+    with Peer(moved("/no-host")) as peer, pytest.raises(ConfigError, match="here redirects to what is no address"):
+        list(download(f"{peer.url}/a", checked, {}))
+
+
+def test_a_download_that_is_cut_says_of_what() -> None:
+    with (
+        Peer([send(head(length=9), b"GGUF")]) as peer,
+        pytest.raises(NetworkError, match="here cannot be fetched") as cut,
+    ):
+        fetched(peer.url)
+    assert cut.value.hint == "try again, or give a file"
+
+
 @pytest.mark.parametrize("script", [[stall()], [send(head(length=9), b"GGUF"), stall()]])
 def test_silence_ends_it(script: Script) -> None:
     with Peer(script) as peer, pytest.raises(ProviderTimeout, match=r"here was silent for 0\.2 s"):
@@ -100,8 +127,9 @@ def test_a_slow_server_may_take_longer_than_it_may_be_silent() -> None:
 
 def test_tls_is_verified_and_its_secrets_are_not_written_down(server: ssl.SSLContext, trusting: dict[str, str]) -> None:
     with Peer(whole(200, FILE), context=server) as peer:
-        with pytest.raises(TLSError):
+        with pytest.raises(TLSError) as caught:
             fetched(peer.url)
+        assert "SSL_CERT_FILE" in caught.value.line()
         assert fetched(peer.url, trusting) == FILE
     assert not Path(trusting["SSLKEYLOGFILE"]).exists()
 
@@ -110,6 +138,7 @@ def test_old_tls_is_refused(server: ssl.SSLContext, trusting: dict[str, str]) ->
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     with Peer(whole(200, FILE), context=server) as peer, pytest.raises(TLSError) as caught:
         fetched(peer.url, trusting)
+    assert "TLS 1.3" in caught.value.line()
     assert "tls_min" not in caught.value.line()  # it is a provider's
 
 
