@@ -13,6 +13,7 @@ from fennec_cli.tuples import NamedTuple
 
 LONGEST = 4096  # characters of one match
 MOST_WAYS = 10_000_000  # in which one place can be tried: backtracking has a bound, too
+DEEPEST = 50  # groups in groups
 FLAGS = re.ASCII
 _NEVER = "(?!)"
 
@@ -66,8 +67,8 @@ def read(pattern: str) -> Sequence:
     """Read an expression. Raises `BadPattern` for syntax that is not supported."""
     try:
         compiled = re.compile(pattern, FLAGS)
-    except re.error as error:
-        raise BadPattern(f"cannot be read ({error.msg})") from None
+    except (re.error, OverflowError, RecursionError) as error:  # of a number of repeats, or of groups in groups
+        raise BadPattern(f"cannot be read ({getattr(error, 'msg', error)})") from None
     if compiled.groups > 1:
         raise BadPattern("has more than one group that counts: write (?:...) for the others")
     reader = _Reader(pattern)
@@ -151,6 +152,7 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self.place = 0
+        self._depth = 0
 
     def ways(self) -> tuple[Sequence, ...]:
         found = [self._sequence()]
@@ -186,7 +188,11 @@ class _Reader:
         return One(self._pattern[start : self.place])
 
     def _group(self, opening: str, start: int) -> Part:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise BadPattern(f"has more than {DEEPEST} groups in each other")
         ways = self.ways()
+        self._depth -= 1
         self._next(")")
         if opening in ("(", "(?:"):
             return Group(ways, opening)
