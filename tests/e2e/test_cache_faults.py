@@ -5,7 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ USE = ("complete", "--no-stdin", "--cache", "use")
 
 def responses(fennec: Fennec) -> Path:
     return fennec.home / ".cache" / "fennec" / "responses"
+
+
+@contextmanager
+def held(fennec: Fennec) -> Iterator[sqlite3.Connection]:
+    """The cache is held by another process."""
+    holder = sqlite3.connect(responses(fennec) / "cache.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        yield holder
+    finally:
+        holder.close()
 
 
 def injected(fennec: Fennec, call: str, error: str, number: int, prompt: str) -> Result:
@@ -123,10 +136,7 @@ def test_a_cache_that_can_only_be_read_costs_no_answer(fennec: Fennec, serve: Se
 def test_an_answer_that_is_here_or_nowhere_is_waited_for(fennec: Fennec, serve: Serve) -> None:
     serve(answer("right"))
     fennec(*USE, "a prompt").succeeded("right")
-    holder = sqlite3.connect(responses(fennec) / "cache.db", isolation_level=None)
-    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-    holder.execute("BEGIN EXCLUSIVE")
-    with fennec.start("complete", "--no-stdin", "--offline", "a prompt") as process:
+    with held(fennec) as holder, fennec.start("complete", "--no-stdin", "--offline", "a prompt") as process:
         time.sleep(1.5)
         holder.close()
         finished(process).succeeded("right")
@@ -135,10 +145,7 @@ def test_an_answer_that_is_here_or_nowhere_is_waited_for(fennec: Fennec, serve: 
 def test_a_deadline_ends_that_wait(fennec: Fennec, serve: Serve) -> None:
     serve(answer("right"))
     fennec(*USE, "a prompt").succeeded("right")
-    holder = sqlite3.connect(responses(fennec) / "cache.db", isolation_level=None)
-    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
-    holder.execute("BEGIN EXCLUSIVE")
     began = time.monotonic()
-    fennec("complete", "--no-stdin", "--offline", "--deadline", "300ms", "a prompt").failed("cache_miss", 13)
+    with held(fennec):
+        fennec("complete", "--no-stdin", "--offline", "--deadline", "300ms", "a prompt").failed("cache_miss", 13)
     assert time.monotonic() - began < PATIENT_S
-    holder.close()
