@@ -138,6 +138,11 @@ class CompletionChunk(NamedTuple):
     fallback: FallbackNotice | None = None
     fault: FennecError | None = None  # the answer is complete, but not one to rely on
 
+    @property
+    def characters(self) -> int:
+        """How much of the answer it is: text, reasoning, or arguments of a tool call."""
+        return len(self.content or self.reasoning or (self.tool_call.arguments if self.tool_call is not None else ""))
+
 
 PAUSE = CompletionChunk()
 TERMINATOR = CompletionChunk()

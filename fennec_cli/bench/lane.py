@@ -153,8 +153,7 @@ class _Watch:
             if moment is None:
                 moment, self._stamped = self._clock(), False
             self._moments.append(moment)
-            called = chunk.tool_call.arguments if chunk.tool_call is not None else ""
-            self._characters += len(chunk.content or chunk.reasoning or called)
+            self._characters += chunk.characters
             if self._first_output is None and not chunk.reasoning:
                 self._first_output = moment
         self._fold.add_chunk(chunk)

@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from fennec_cli.commands.options import Command, Group, Option, format_options, help_options, option, working_directory
+from fennec_cli.commands.options import (
+    Command,
+    Group,
+    Option,
+    format_options,
+    help_options,
+    option,
+    say_notes,
+    working_directory,
+)
 from fennec_cli.errors import EXIT_STATUS
 from fennec_cli.output.notes import Notes
 from fennec_cli.output.sink import write_out
@@ -45,8 +54,7 @@ def show(config: str | None, profile: str | None, output_format: str) -> int:
                 label = SOURCES.get(getattr(ctx.get_parameter_source(each.name), "name", ""), "default")
                 options.append(OptionValue(each.key, ctx.params[each.name], label, str(each.envvar)))
         write_out(rendered(effective_rows(ctx.obj, options, profile, os.environ), output_format))
-        for note in ctx.obj.notes:
-            Notes().warn(note)
+        say_notes(ctx.obj)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import click
@@ -265,15 +264,16 @@ def _apply(config: Any, ctx: click.Context) -> None:
     # A default, unlike the option --provider, gives way to a provider that stands before the model's name.
     ctx.obj = config._replace(provider=table.pop("provider", config.provider))
     if config.notes and name not in ("complete", "bench"):  # these two say them with the rest, and log them
-        ctx.call_on_close(partial(_say_notes, config, ctx))
+        ctx.call_on_close(lambda: say_notes(config, quiet=bool(ctx.params.get("quiet"))))
     options = [parameter for parameter in ctx.command.params if isinstance(parameter, Option)]
     ctx.default_map = {option.name: table[option.key] for option in options if option.name and option.key in table}
 
 
-def _say_notes(config: Any, ctx: click.Context) -> None:
+def say_notes(config: Any, *, quiet: bool = False) -> None:
+    """Say what is wrong with the configuration's files."""
     from fennec_cli.output.notes import Notes
 
-    notes = Notes(quiet=bool(ctx.params.get("quiet")))
+    notes = Notes(quiet=quiet)
     for note in config.notes:
         notes.warn(note)
 

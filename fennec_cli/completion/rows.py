@@ -39,14 +39,7 @@ def run_batch(
         policy, letters = _policy(options), _dead_letters(options, open_files)
         course = Course(notes, policy, letters.add if letters else _forget, _progress(options, notes))
         outlet = _outlet(options, sink, course, notes, open_files)
-        rows = Intake(
-            taken_in(
-                requests.rows(),
-                shard=options.shard,
-                named=options.input_format == "ndjson",
-                finished=outlet.is_finished,
-            )
-        )
+        rows = _intake(options, requests, outlet)
         jobs = min(options.jobs, most)
         if jobs < options.jobs:
             notes.say(1, f"{jobs} rows at once: max_parallel of the provider is the limit")
@@ -86,6 +79,11 @@ def run_batch(
 
         notes.usage(total_line(course.tally))
     return error
+
+
+def _intake(options: CompleteOptions, requests: Requests, outlet: "Outlet") -> Intake:
+    named = options.input_format == "ndjson"
+    return Intake(taken_in(requests.rows(), shard=options.shard, named=named, finished=outlet.is_finished))
 
 
 def _run_at_once(runner: Runner, outlet: "Outlet", course: Course, gathering: Gathering) -> None:

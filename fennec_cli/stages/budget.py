@@ -43,9 +43,8 @@ def budget(inner: Stage, purse: Purse, spending: Spending, *, waits: bool = True
         try:
             with closing(inner(request)) as chunks:
                 for chunk in chunks:
-                    text = chunk.content or chunk.reasoning or (chunk.tool_call and chunk.tool_call.arguments)
-                    if text:
-                        meter.text(len(text))
+                    if characters := chunk.characters:
+                        meter.text(characters)
                     if chunk.usage is not None:
                         meter.usage = chunk.usage if meter.usage is None else meter.usage.merged(chunk.usage)
                     if chunk.metadata is not None:
